@@ -1,0 +1,48 @@
+"""The cosine distance."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import attrs
+import numpy as np
+
+from simplug.api import Distance
+from simplug.api.numerics import Tensor, unit_rows
+
+
+@attrs.frozen
+class Cosine(Distance):
+    r"""One minus the cosine of the angle between two vectors; from 0 to 2.
+
+    .. math:: d(q, r) = 1 - \frac{q \cdot r}{\lVert q \rVert \lVert r \rVert}
+
+    Vectors need not be normalised. A zero vector has no angle: an index refuses it, and in a loss its distance is 1 to
+    everything, with gradient 0.
+    """
+
+    space: ClassVar[Literal["l2", "ip", "l1"] | None] = "ip"
+
+    def __call__(self, queries: Tensor, references: Tensor) -> Tensor:
+        """Return the (n, m) distances of (n, d) and (m, d)."""
+        from keras import ops
+
+        return 1 - ops.matmul(unit_rows(queries), ops.transpose(unit_rows(references)))
+
+    def numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
+        """Return the (n, m) float64 distances of (n, d) and (m, d)."""
+        return 1 - _unit(queries) @ _unit(references).T
+
+    def prepare(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the vectors divided by their norms."""
+        return _unit(vectors).astype(np.float32)
+
+    def invalid_rows(self, vectors: np.ndarray) -> tuple[np.ndarray, str]:
+        """Zero vectors have no direction."""
+        return ~np.any(vectors, axis=1), "is zero, which has no direction"
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    vectors = np.asarray(vectors, dtype=np.float64)
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(norms == 0, 1.0, norms)

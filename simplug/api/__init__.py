@@ -1,0 +1,58 @@
+"""The contracts: what a plugin author subclasses, one file a kind.
+
+Everything that a plugin needs is imported from here::
+
+    from simplug.api import Loss, component, option
+"""
+
+from simplug.api.augmenter import Augmenter
+from simplug.api.backbone import Backbone
+from simplug.api.dataset import Data, Dataset, Split
+from simplug.api.distance import Distance
+from simplug.api.loss import Loss, PairLoss
+from simplug.api.matcher import Matcher
+from simplug.api.metric import ClassificationMetric, Metric, RetrievalMetric
+from simplug.api.miner import Miner
+from simplug.api.pairs import Pairs, Term
+from simplug.api.reducer import Reducer
+from simplug.api.regularizer import Regularizer
+from simplug.api.sampler import Batches, Sampler
+from simplug.api.search import Engine, Search
+from simplug.api.store import Records, Store
+from simplug.kernel.component import Component, component, components, option
+from simplug.kernel.errors import DataError, InvalidInputError, SimplugError
+from simplug.kernel.hooks import hookimpl
+
+__all__ = [
+    "Augmenter",
+    "Backbone",
+    "Batches",
+    "ClassificationMetric",
+    "Component",
+    "Data",
+    "DataError",
+    "Dataset",
+    "Distance",
+    "Engine",
+    "InvalidInputError",
+    "Loss",
+    "Matcher",
+    "Metric",
+    "Miner",
+    "PairLoss",
+    "Pairs",
+    "Records",
+    "Reducer",
+    "Regularizer",
+    "RetrievalMetric",
+    "Sampler",
+    "Search",
+    "SimplugError",
+    "Split",
+    "Store",
+    "Term",
+    "component",
+    "components",
+    "hookimpl",
+    "option",
+]

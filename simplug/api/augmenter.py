@@ -1,0 +1,28 @@
+"""The contract of augmenters: a batch of inputs to its views."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from simplug.kernel.component import Component
+
+
+class Augmenter(Component, ABC):
+    """Changes inputs at random in ways that keep their class; runs in the input pipeline, in NumPy."""
+
+    kind: ClassVar[str] = "augmenter"
+
+    @abstractmethod
+    def views(self, inputs: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Return one or more views of a batch.
+
+        Args:
+            inputs: (b, ...) examples, as the data set gives them; not to be changed in place.
+            rng: The only source of chance.
+
+        Returns:
+            Arrays with the shape and dtype of `inputs`, one a view.
+        """

@@ -1,0 +1,77 @@
+"""The contract of metrics: scores of retrieval and of classification."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from simplug.kernel.component import Component
+from simplug.kernel.config import label_of, to_config
+
+
+class Metric(Component, ABC):
+    """A score.
+
+    Attributes:
+        task: What it scores: ``"retrieval"`` or ``"classification"``.
+        maximize: Whether higher is better.
+    """
+
+    kind: ClassVar[str] = "metric"
+    task: ClassVar[str]
+    maximize: ClassVar[bool] = True
+
+    @property
+    def label(self) -> str:
+        """The name under which results are reported, such as ``recall@5``."""
+        return label_of(to_config(self))
+
+
+class RetrievalMetric(Metric):
+    """A score of ranked neighbours, one value a query."""
+
+    task: ClassVar[str] = "retrieval"
+
+    @abstractmethod
+    def depth(self, relevant: np.ndarray) -> int:
+        """Return how many neighbours are needed, given (q,) numbers of relevant records in the gallery."""
+
+    @abstractmethod
+    def score(self, hits: np.ndarray, relevant: np.ndarray) -> np.ndarray:
+        """Return the (q,) scores of queries.
+
+        Args:
+            hits: (q, n) booleans, nearest first: whether that neighbour has the query's label. n is at least
+                :meth:`depth`, or the size of the gallery where that is smaller.
+            relevant: (q,) numbers of records with the query's label in the gallery, the query itself left out; at
+                least 1.
+        """
+
+
+class ClassificationMetric(Metric):
+    """A score of decisions at a threshold, from counts.
+
+    Attributes:
+        zero_division: The value where the denominator is 0.
+    """
+
+    task: ClassVar[str] = "classification"
+    zero_division: ClassVar[float] = 0.0
+
+    @abstractmethod
+    def fraction(
+        self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return numerator and denominator, from counts of any one shape.
+
+        A query is positive when its match is within the threshold, and true when the match has the query's label or,
+        if it is rejected, has not.
+        """
+
+    def score(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> np.ndarray:
+        """Return the score for counts of any one shape, float64."""
+        numerator, denominator = (np.asarray(part, dtype=np.float64) for part in self.fraction(tp, fp, tn, fn))
+        safe = np.where(denominator == 0, 1.0, denominator)
+        return np.where(denominator == 0, self.zero_division, numerator / safe)

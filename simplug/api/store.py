@@ -1,0 +1,115 @@
+"""The contract of stores: the truth of an index, a record by its row."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import attrs
+import numpy as np
+
+from simplug.kernel.component import Component
+
+
+@attrs.frozen(eq=False)
+class Rows:
+    """Records to be written together.
+
+    Attributes:
+        rows: (n,) int64, ascending; the order in which records came.
+        ids: (n,) int64, the users' own.
+        labels: (n,) int64.
+        embeddings: (n, d) float32.
+        payloads: n payloads as bytes; empty where there is none.
+    """
+
+    rows: np.ndarray
+    ids: np.ndarray
+    labels: np.ndarray
+    embeddings: np.ndarray
+    payloads: Sequence[bytes]
+
+
+class Records(ABC):
+    """An open store."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of records."""
+
+    @property
+    @abstractmethod
+    def sequence(self) -> int:
+        """The number of commits so far; it is part of what is stored."""
+
+    @abstractmethod
+    def commit(self, added: Rows | None, removed: np.ndarray) -> None:
+        """Add records and take others away, all or nothing.
+
+        When it returns, the change is on disk if the store is persistent, and :attr:`sequence` is one higher.
+
+        Args:
+            added: New records, with rows that were never used; None for none.
+            removed: (n,) rows of present records.
+        """
+
+    @abstractmethod
+    def keys(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return rows, ids and labels of all records, in ascending order of rows."""
+
+    @abstractmethod
+    def embeddings(self, rows: np.ndarray) -> np.ndarray:
+        """Return the (n, d) float32 embeddings of present rows.
+
+        Raises:
+            ArtifactError: A record is damaged.
+        """
+
+    @abstractmethod
+    def payloads(self, rows: np.ndarray) -> list[bytes]:
+        """Return the payloads of present rows.
+
+        Raises:
+            ArtifactError: A record is damaged.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the store; what was committed to a persistent store stays."""
+
+    def scan(self, size: int = 8192) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield all rows and their embeddings, up to `size` at a time, in ascending order."""
+        rows = self.keys()[0]
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            yield part, self.embeddings(part)
+
+
+class Store(Component, ABC):
+    """Where the records of an index live.
+
+    Attributes:
+        persistent: Whether a commit is on disk when it returns; otherwise the index writes the records as files
+            when it is saved or closed.
+    """
+
+    kind: ClassVar[str] = "store"
+    persistent: ClassVar[bool] = False
+
+    @abstractmethod
+    def open(self, folder: Path | None, dim: int, *, readonly: bool = False) -> Records:
+        """Open the records in a folder, which is made if need be; None asks for records in memory alone.
+
+        Raises:
+            ArtifactError: The folder holds something else, records of another dimension, or damaged files.
+            InvalidInputError: `folder` is None and the store is persistent.
+        """
+
+
+def no_rows() -> np.ndarray:
+    """Return an empty array of rows."""
+    return np.empty(0, dtype=np.int64)
+
+

@@ -1,0 +1,1 @@
+"""A run from a config: its schema, its stages, its report."""

@@ -1,0 +1,1 @@
+"""Index: search, store, distance and calibration in one; NumPy only."""

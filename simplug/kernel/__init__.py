@@ -1,0 +1,1 @@
+"""The kernel: kinds, registries, configs, hooks, errors, artifacts. It knows no component by name."""

@@ -1,0 +1,316 @@
+"""Plain values to components and back: names, nested tables, types, bounds, and every mistake at once."""
+
+from __future__ import annotations
+
+import functools
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from simplug.kernel.component import (
+    BOUNDS_KEY,
+    KIND_KEY,
+    MANY_KEY,
+    Component,
+    bounds_problem,
+    fields_of,
+)
+from simplug.kernel.errors import ComponentError, ConfigError, Problem, SimplugError, did_you_mean
+from simplug.kernel.plugins import plugins
+from simplug.kernel.registry import registry_of
+
+NONE = "none"
+"""How None is written: TOML has no null, and a resolved config names every setting."""
+
+_FAILED: Any = object()
+
+
+class Report:
+    """Collects the mistakes of one config, and the components that were built on the way."""
+
+    def __init__(self, origin: Callable[[str], str] = lambda path: "") -> None:
+        self.problems: list[Problem] = []
+        self.built: list[tuple[str, str, Component]] = []
+        self._origin = origin
+
+    def add(self, path: str, message: str) -> Any:
+        """Note a mistake at a dotted path; returns the mark of a value that could not be made."""
+        self.problems.append(Problem(path, message, self._origin(path)))
+        return _FAILED
+
+    def finish(self) -> None:
+        """Raise all mistakes, or tell the plugins what was built.
+
+        Raises:
+            ConfigError: There were mistakes.
+        """
+        if self.problems:
+            raise ConfigError(self.problems)
+        for kind, name, component in self.built:
+            plugins.hook.simplug_component_built(kind=kind, name=name, component=component)
+
+
+def build(kind: str, config: Any, options: Mapping[str, Any] | None = None) -> Any:
+    """Build a component of `kind` from a name, a table or an instance; `options` win over the table.
+
+    Raises:
+        ConfigError: The settings have mistakes.
+        ComponentError: The name of the outermost component cannot be used.
+    """
+    if isinstance(config, Component) and not options:
+        _require_kind(kind, config)
+        return config
+    if isinstance(config, Component):
+        raise SimplugError(f"{kind}: an instance takes no further settings ({', '.join(options or ())})")
+    table = _table(kind, config)
+    if isinstance(table.get("name"), str):
+        registry_of(kind).get(table["name"])
+    report = Report()
+    component = _component(kind, {**table, **(options or {})}, kind, report)
+    report.finish()
+    return component
+
+
+def structure(cls: type, table: Any, report: Report) -> Any:
+    """Build an attrs class from a table of plain values; mistakes go to `report`, which the caller finishes."""
+    return _section(cls, table, "", report)
+
+
+def to_config(component: Component) -> dict[str, Any]:
+    """Return the table that builds an equal component: its name and every field, defaults included.
+
+    Raises:
+        UnknownComponentError: The class of the component, or of a nested one, has no name.
+        SimplugError: A field holds what neither TOML nor JSON can.
+    """
+    name = registry_of(component.kind).name_of(type(component))
+    return {"name": name, **plain_fields(component)}
+
+
+def plain_fields(record: Any) -> dict[str, Any]:
+    """Return the fields of an attrs record as plain values: nested components and records become tables."""
+    return {
+        field.alias or field.name: _plain(getattr(record, field.name), f"{type(record).__name__}.{field.name}")
+        for field in attrs.fields(type(record))
+        if field.init
+    }
+
+
+def shorthand(text: str) -> dict[str, Any]:
+    """Expand ``recall@5`` to ``{"name": "recall_at_k", "k": 5}`` and ``map@r`` to ``{"name": "map_at_r"}``."""
+    base, at, depth = text.partition("@")
+    if not at:
+        return {"name": text}
+    if depth.isdigit():
+        return {"name": f"{base}_at_k", "k": int(depth)}
+    return {"name": f"{base}_at_{depth}"}
+
+
+def label_of(config: Mapping[str, Any]) -> str:
+    """Return the shortest text that :func:`shorthand` expands to this table's name and ``k``."""
+    name = str(config["name"])
+    if name.endswith("_at_k") and "k" in config:
+        return f"{name.removesuffix('_at_k')}@{config['k']}"
+    base, at, depth = name.rpartition("_at_")
+    return f"{base}@{depth}" if at else name
+
+
+def _table(kind: str, config: Any) -> dict[str, Any]:
+    if isinstance(config, str):
+        return shorthand(config)
+    if isinstance(config, Mapping):
+        table = dict(config)
+        if isinstance(table.get("name"), str):
+            table = {**table, **shorthand(table["name"])}
+        return table
+    raise ConfigError([Problem(kind, f"a {kind} is a name, a table with a name, or an instance, not {config!r}")])
+
+
+def _require_kind(kind: str, component: Component) -> None:
+    if component.kind != kind:
+        raise ConfigError([Problem(kind, f"is a {component.kind} ({component!r}), not a {kind}")])
+
+
+def _component(kind: str, value: Any, path: str, report: Report) -> Any:
+    try:
+        if isinstance(value, Component):
+            _require_kind(kind, value)
+            return value
+        table = _table(kind, value)
+    except ConfigError as error:
+        return report.add(path, error.problems[0].message)
+    name = table.pop("name", None)
+    if not isinstance(name, str):
+        return report.add(path, f"needs a name; installed {registry_of(kind).kind.plural}: "
+                                f"{', '.join(registry_of(kind).names()) or 'none'}")
+    try:
+        cls = registry_of(kind).get(name)
+    except ComponentError as error:
+        return report.add(path, str(error))
+    component = _fields(cls, table, path, report, owner=f"{kind} '{name}'")
+    if component is not _FAILED:
+        report.built.append((kind, name, component))
+    return component
+
+
+def _section(cls: type, value: Any, path: str, report: Report) -> Any:
+    if not isinstance(value, Mapping):
+        return report.add(path, f"must be a table, not {value!r}")
+    return _fields(cls, value, path, report, owner=f"[{path}]" if path else "the config")
+
+
+def _fields(cls: type, table: Mapping[str, Any], path: str, report: Report, *, owner: str) -> Any:
+    fields = {field.alias or field.name: field for field in fields_of(cls)}
+    before = len(report.problems)
+    for key in table:
+        if key not in fields:
+            report.add(_join(path, key), f"{owner} has no setting '{key}'{did_you_mean(str(key), fields)}"
+                                         f"\nsettings: {', '.join(fields) or 'none'}")
+    values = {}
+    for key, field in fields.items():
+        if key in table:
+            values[key] = _value(field, table[key], _join(path, key), report)
+        elif field.default is attrs.NOTHING:
+            report.add(_join(path, key), f"{owner} needs '{key}', which has no default")
+    if len(report.problems) > before:
+        return _FAILED
+    try:
+        return cls(**values)
+    except (ConfigError, ComponentError):
+        raise
+    except (ValueError, TypeError) as error:
+        return report.add(path, f"{owner}: {error.args[0] if error.args else error}")
+
+
+def _value(field: attrs.Attribute[Any], value: Any, path: str, report: Report) -> Any:
+    if accepts_none(field.type) and (value is None or value == NONE):
+        return None
+    kind = field.metadata.get(KIND_KEY)
+    if kind and field.metadata.get(MANY_KEY):
+        if isinstance(value, str | Mapping) or not isinstance(value, Sequence):
+            return report.add(path, f"must be a list of {registry_of(kind).kind.plural}, not {value!r}")
+        return tuple(_component(kind, one, f"{path}[{i}]", report) for i, one in enumerate(value))
+    if kind:
+        return _component(kind, value, path, report)
+    section = section_type(field.type)
+    if section is not None:
+        return value if isinstance(value, section) else _section(section, value, path, report)
+    plain = _leaf(value, field.type, path, report)
+    bounds = field.metadata.get(BOUNDS_KEY)
+    if plain is not _FAILED and bounds and plain is not None:
+        for element in plain if isinstance(plain, tuple | list) else (plain,):
+            problem = bounds_problem(bounds, element)
+            if problem:
+                return report.add(path, problem)
+    return plain
+
+
+def _leaf(value: Any, expected: Any, path: str, report: Report) -> Any:
+    import cattrs
+
+    try:
+        return _converter().structure(value, expected)
+    except Exception as error:
+        where = path.replace("@", "(at)")
+        for line in cattrs.transform_error(error, path=where, format_exception=lambda exc, _: str(exc)):
+            message, _, at = line.rpartition(" @ ")
+            report.add(at, message)
+        return _FAILED
+
+
+@functools.cache
+def _converter() -> Any:
+    """A cattrs converter that takes values as they are: ``"3"`` is no number and ``1`` is no bool."""
+    import cattrs
+    from cattrs.strategies import configure_union_passthrough
+
+    converter = cattrs.Converter(forbid_extra_keys=True, prefer_attrib_converters=True)
+    for cls, article in ((bool, "true or false"), (int, "a whole number"), (float, "a number"), (str, "a text")):
+        converter.register_structure_hook(cls, functools.partial(_strict, article))
+    converter.register_structure_hook_func(lambda cls: typing.get_origin(cls) is typing.Literal, _literal)
+    converter.register_structure_hook_func(_is_sequence, functools.partial(_list, converter))
+    configure_union_passthrough(bool | int | float | str | None, converter, accept_ints_as_floats=True)
+    return converter
+
+
+def _strict(article: str, value: Any, cls: type) -> Any:
+    if cls is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, cls) or (isinstance(value, bool) and cls is not bool):
+        raise ValueError(f"must be {article}, not {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"must be a finite number, not {value!r}")
+    return value
+
+
+def _literal(value: Any, cls: Any) -> Any:
+    choices = typing.get_args(cls)
+    problem = bounds_problem({"choices": choices}, value)
+    if problem:
+        raise ValueError(problem)
+    return value
+
+
+def _is_sequence(cls: Any) -> bool:
+    return typing.get_origin(cls) in (list, tuple)
+
+
+def _list(converter: Any, value: Any, cls: Any) -> Any:
+    """Lists and tuples; a text is refused although it is a sequence, and the length of a fixed tuple is checked."""
+    from cattrs.errors import IterableValidationError, IterableValidationNote
+
+    origin, arguments = typing.get_origin(cls), typing.get_args(cls)
+    if isinstance(value, str | Mapping) or not isinstance(value, Sequence):
+        raise ValueError(f"must be a list, not {value!r}")
+    fixed = origin is tuple and arguments[-1:] != (...,)
+    if fixed and len(value) != len(arguments):
+        raise ValueError(f"must be a list of {len(arguments)}, not of {len(value)}: {value!r}")
+    results, errors = [], []
+    for i, element in enumerate(value):
+        try:
+            results.append(converter.structure(element, arguments[i] if fixed else arguments[0]))
+        except Exception as error:
+            error.__notes__ = [*getattr(error, "__notes__", ()), IterableValidationNote(f"at {i}", i, arguments[0])]
+            errors.append(error)
+    if errors:
+        raise IterableValidationError("while reading a list", errors, cls)
+    return origin(results)
+
+
+def _plain(value: Any, where: str) -> Any:
+    if value is None:
+        return NONE
+    if isinstance(value, Component):
+        return to_config(value)
+    if attrs.has(type(value)):
+        return plain_fields(value)
+    if isinstance(value, list | tuple):
+        return [_plain(element, where) for element in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(element, where) for key, element in value.items()}
+    if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise SimplugError(f"{where} holds {value!r}, which neither TOML nor JSON can hold")
+
+
+def accepts_none(expected: Any) -> bool:
+    """Say whether a type admits None."""
+    return type(None) in typing.get_args(expected)
+
+
+def section_type(expected: Any) -> type | None:
+    """Return the plain attrs class (a section, not a component) that a field's type names, or None."""
+    arguments = [a for a in typing.get_args(expected) if a is not type(None)]
+    is_optional = typing.get_origin(expected) in (typing.Union, types.UnionType) and len(arguments) == 1
+    cls = arguments[0] if is_optional else expected
+    if isinstance(cls, type) and attrs.has(cls) and not issubclass(cls, Component):
+        return cls
+    return None
+
+
+def _join(path: str, key: Any) -> str:
+    return f"{path}.{key}" if path else str(key)

@@ -1,0 +1,1 @@
+"""Models that own an index, and the bridge from components to Keras."""
