@@ -21,7 +21,8 @@ import attrs
 from simplug.kernel.component import KIND_KEY, MANY_KEY, Component
 from simplug.kernel.config import build, to_config
 from simplug.kernel.entries import own_version
-from simplug.kernel.errors import ArtifactError, UnknownComponentError
+from simplug.kernel.errors import ArtifactError, ConfigError, InvalidInputError, UnknownComponentError
+from simplug.kernel.kinds import KINDS
 from simplug.kernel.plugins import plugins
 from simplug.kernel.registry import registry_of
 
@@ -56,8 +57,11 @@ def save(component: Component, path: str | os.PathLike[str], *, overwrite: bool 
     """Save a component's recipe as one JSON file, to be read by :func:`simplug.load`.
 
     Raises:
+        InvalidInputError: It is no component.
         ArtifactError: The file exists and `overwrite` is false.
     """
+    if not isinstance(component, Component):
+        raise InvalidInputError(f"save takes a component, not {component!r}")
     path = Path(path)
     if path.exists() and not overwrite:
         raise ArtifactError(f"{path} exists; pass overwrite=True to replace it")
@@ -73,11 +77,12 @@ def load_component(path: str | os.PathLike[str]) -> Any:
     Raises:
         ArtifactError: The file is missing, damaged or of a newer format.
         ComponentError: The component is not installed; the message says which distribution wrote the file.
+        ConfigError: The installed component does not take the saved settings, or a nested one is not installed.
     """
     path = Path(path)
     manifest = _decode(path, "component")
     kind, table = manifest.config.get("kind"), manifest.config.get("component")
-    if not isinstance(kind, str) or not isinstance(table, dict):
+    if not isinstance(kind, str) or kind not in KINDS or not isinstance(table, dict):
         raise ArtifactError(f"{path} is damaged: it names no component")
     with provider_hint(manifest):
         component = build(kind, table)
@@ -86,7 +91,12 @@ def load_component(path: str | os.PathLike[str]) -> Any:
 
 
 def write_manifest(
-    folder: Path, artifact: str, config: Mapping[str, Any], providers: Mapping[str, str], *, leave_out: Iterable[str] = ()
+    folder: Path,
+    artifact: str,
+    config: Mapping[str, Any],
+    providers: Mapping[str, str],
+    *,
+    leave_out: Iterable[str] = (),
 ) -> Manifest:
     """Hash the files of `folder` and write its manifest, which makes the folder a complete artifact.
 
@@ -149,15 +159,25 @@ def providers_of(*parts: Any) -> dict[str, str]:
 
 @contextlib.contextmanager
 def provider_hint(manifest: Manifest) -> Iterator[None]:
-    """Add to an unknown name which distribution had it when the artifact was written."""
+    """Add to each unknown name, nested ones included, which distribution had it when the artifact was written."""
     try:
         yield
     except UnknownComponentError as error:
-        provider = manifest.providers.get(f"{error.kind.name}:{error.name}")
-        if provider:
-            distribution = provider.split(" ")[0]
-            error.args = (f"{error}\nit was written with {provider}: pip install {distribution}",)
+        error.args = (f"{error}{_hint(manifest, error)}",)
         raise
+    except ConfigError as error:
+        problems = (attrs.evolve(one, message=f"{one.message}{_hint(manifest, one.cause)}") for one in error.problems)
+        raise ConfigError(list(problems)) from error.__cause__
+
+
+def _hint(manifest: Manifest, error: Exception | None) -> str:
+    if not isinstance(error, UnknownComponentError):
+        return ""
+    provider = manifest.providers.get(f"{error.kind.name}:{error.name}")
+    if provider is None:
+        return ""
+    distribution, _, version = provider.partition(" ")
+    return f"\nit was written with {provider}" + (f": pip install {distribution}" if version else "")
 
 
 @contextlib.contextmanager
@@ -184,7 +204,11 @@ def staged_folder(final: Path, *, overwrite: bool = False) -> Iterator[Path]:
             # The old folder steps aside first and goes last: at every moment one of the two is whole.
             aside = final.with_name(f".{final.name}.{token}.old")
             final.rename(aside)
-            staging.rename(final)
+            try:
+                staging.rename(final)
+            except BaseException:
+                aside.rename(final)
+                raise
             _sync(final.parent)
             shutil.rmtree(aside)
         else:
@@ -236,11 +260,12 @@ def _decode(path: Path, artifact: str) -> Manifest:
     try:
         data = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise ArtifactError(f"{path.parent if path.name == MANIFEST else path} is no saved {artifact}: "
-                            f"there is no {path.name}") from None
-    except (OSError, ValueError) as cause:
+        raise ArtifactError(
+            f"{path.parent if path.name == MANIFEST else path} is no saved {artifact}: there is no {path.name}"
+        ) from None
+    except (OSError, ValueError, RecursionError) as cause:
         raise ArtifactError(f"{path} is damaged: {cause}") from cause
-    if not isinstance(data, dict) or not isinstance(data.get("format"), int):
+    if not isinstance(data, dict) or type(data.get("format")) is not int or data["format"] < 1:
         raise ArtifactError(f"{path} is damaged: it has no format number")
     if data["format"] > FORMAT:
         raise ArtifactError(
@@ -248,7 +273,11 @@ def _decode(path: Path, artifact: str) -> Manifest:
             f"{own_version()}, which reads up to format {FORMAT}: pip install -U simplug"
         )
     names = {field.name for field in attrs.fields(Manifest)}
-    if set(data) != names or not all(isinstance(data[key], dict) for key in ("config", "providers", "files")):
+    if (
+        set(data) != names
+        or not all(isinstance(data[key], dict) for key in ("config", "providers", "files"))
+        or not all(isinstance(text, str) for key in ("providers", "files") for text in data[key].values())
+    ):
         raise ArtifactError(f"{path} is damaged: it is not a manifest of format {FORMAT}")
     if data["artifact"] != artifact:
         raise ArtifactError(f"{path} is a saved {data['artifact']}, not a saved {artifact}")

@@ -90,6 +90,11 @@ def components(kind: str, default: Any = (), *, doc: str = "") -> Any:
     )
 
 
+def section(cls: type, *, doc: str) -> Any:
+    """Declare a table that is no component: an attrs class whose fields all have defaults, or `dict`."""
+    return attrs.field(factory=cls, metadata={DOC_KEY: doc})
+
+
 @attrs.frozen
 class _BuildOne:
     """Converter of a field made with :func:`component`."""

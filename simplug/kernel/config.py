@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -37,9 +38,10 @@ class Report:
         self.built: list[tuple[str, str, Component]] = []
         self._origin = origin
 
-    def add(self, path: str, message: str) -> Any:
+    def add(self, path: str, mistake: str | Exception) -> Any:
         """Note a mistake at a dotted path; returns the mark of a value that could not be made."""
-        self.problems.append(Problem(path, message, self._origin(path)))
+        cause = mistake if isinstance(mistake, Exception) else None
+        self.problems.append(Problem(path, str(mistake), self._origin(path), cause))
         return _FAILED
 
     def finish(self) -> None:
@@ -93,11 +95,7 @@ def to_config(component: Component) -> dict[str, Any]:
 
 def plain_fields(record: Any) -> dict[str, Any]:
     """Return the fields of an attrs record as plain values: nested components and records become tables."""
-    return {
-        field.alias or field.name: _plain(getattr(record, field.name), f"{type(record).__name__}.{field.name}")
-        for field in attrs.fields(type(record))
-        if field.init
-    }
+    return {field.alias or field.name: _plain_field(record, field) for field in fields_of(type(record))}
 
 
 def shorthand(text: str) -> dict[str, Any]:
@@ -105,7 +103,7 @@ def shorthand(text: str) -> dict[str, Any]:
     base, at, depth = text.partition("@")
     if not at:
         return {"name": text}
-    if depth.isdigit():
+    if re.fullmatch("[0-9]{1,9}", depth):
         return {"name": f"{base}_at_k", "k": int(depth)}
     return {"name": f"{base}_at_{depth}"}
 
@@ -145,12 +143,13 @@ def _component(kind: str, value: Any, path: str, report: Report) -> Any:
         return report.add(path, error.problems[0].message)
     name = table.pop("name", None)
     if not isinstance(name, str):
-        return report.add(path, f"needs a name; installed {registry_of(kind).kind.plural}: "
-                                f"{', '.join(registry_of(kind).names()) or 'none'}")
+        registry = registry_of(kind)
+        installed = ", ".join(registry.names()) or "none"
+        return report.add(path, f"needs a name; installed {registry.kind.plural}: {installed}")
     try:
         cls = registry_of(kind).get(name)
     except ComponentError as error:
-        return report.add(path, str(error))
+        return report.add(path, error)
     component = _fields(cls, table, path, report, owner=f"{kind} '{name}'")
     if component is not _FAILED:
         report.built.append((kind, name, component))
@@ -168,25 +167,55 @@ def _fields(cls: type, table: Mapping[str, Any], path: str, report: Report, *, o
     before = len(report.problems)
     for key in table:
         if key not in fields:
-            report.add(_join(path, key), f"{owner} has no setting '{key}'{did_you_mean(str(key), fields)}"
-                                         f"\nsettings: {', '.join(fields) or 'none'}")
+            hint = did_you_mean(str(key), fields)
+            report.add(
+                _join(path, key), f"{owner} has no setting '{key}'{hint}\nsettings: {', '.join(fields) or 'none'}"
+            )
     values = {}
     for key, field in fields.items():
+        default = _default(field)
         if key in table:
             values[key] = _value(field, table[key], _join(path, key), report)
+        elif default is not attrs.NOTHING:
+            values[key] = _value(field, default, _join(path, key), report)
         elif field.default is attrs.NOTHING:
             report.add(_join(path, key), f"{owner} needs '{key}', which has no default")
     if len(report.problems) > before:
         return _FAILED
     try:
         return cls(**values)
-    except (ConfigError, ComponentError):
-        raise
+    except ConfigError as error:
+        for problem in error.problems:
+            report.add(_join(path, problem.path), problem.message)
+        return _FAILED
+    except ComponentError as error:
+        return report.add(path, error)
     except (ValueError, TypeError) as error:
-        return report.add(path, f"{owner}: {error.args[0] if error.args else error}")
+        message = str(error.args[0] if error.args else error)
+        blamed = _blamed_field(message, fields)
+        return report.add(_join(path, blamed) if blamed else path, f"{owner}: {message}")
+
+
+def _default(field: attrs.Attribute[Any]) -> Any:
+    """Return a default that holds components, to be built like a given value, so that its mistakes have a path.
+
+    Everything else is left to attrs: NOTHING.
+    """
+    factory = getattr(field.default, "factory", None)
+    if factory is None:
+        return field.default if field.metadata.get(KIND_KEY) else attrs.NOTHING
+    return {} if factory is section_type(field.type) else attrs.NOTHING
+
+
+def _blamed_field(message: str, fields: Iterable[str]) -> str | None:
+    """Return the field that a validator's message begins with, as those of attrs and :func:`option` do."""
+    first = re.match(r"'?(\w+)'? ", message)
+    return first[1] if first and first[1] in fields else None
 
 
 def _value(field: attrs.Attribute[Any], value: Any, path: str, report: Report) -> Any:
+    if value is None and field.default is None:
+        return None
     if accepts_none(field.type) and (value is None or value == NONE):
         return None
     kind = field.metadata.get(KIND_KEY)
@@ -231,7 +260,7 @@ def _converter() -> Any:
     converter = cattrs.Converter(forbid_extra_keys=True, prefer_attrib_converters=True)
     for cls, article in ((bool, "true or false"), (int, "a whole number"), (float, "a number"), (str, "a text")):
         converter.register_structure_hook(cls, functools.partial(_strict, article))
-    converter.register_structure_hook_func(lambda cls: typing.get_origin(cls) is typing.Literal, _literal)
+    converter.register_structure_hook_func(_is_literal, _literal)
     converter.register_structure_hook_func(_is_sequence, functools.partial(_list, converter))
     configure_union_passthrough(bool | int | float | str | None, converter, accept_ints_as_floats=True)
     return converter
@@ -255,6 +284,11 @@ def _literal(value: Any, cls: Any) -> Any:
     return value
 
 
+def _is_literal(cls: Any) -> bool:
+    origin: Any = typing.get_origin(cls)
+    return origin is typing.Literal
+
+
 def _is_sequence(cls: Any) -> bool:
     return typing.get_origin(cls) in (list, tuple)
 
@@ -265,7 +299,7 @@ def _list(converter: Any, value: Any, cls: Any) -> Any:
 
     origin, arguments = typing.get_origin(cls), typing.get_args(cls)
     if isinstance(value, str | Mapping) or not isinstance(value, Sequence):
-        raise ValueError(f"must be a list, not {value!r}")
+        raise ValueError(f"must be a list, not {value!r}")  # noqa: TRY004 - a mistake in a value, as all others here
     fixed = origin is tuple and arguments[-1:] != (...,)
     if fixed and len(value) != len(arguments):
         raise ValueError(f"must be a list of {len(arguments)}, not of {len(value)}: {value!r}")
@@ -279,6 +313,13 @@ def _list(converter: Any, value: Any, cls: Any) -> Any:
     if errors:
         raise IterableValidationError("while reading a list", errors, cls)
     return origin(results)
+
+
+def _plain_field(record: Any, field: attrs.Attribute[Any]) -> Any:
+    value, where = getattr(record, field.name), f"{type(record).__name__}.{field.name}"
+    if value == NONE and accepts_none(field.type):
+        raise SimplugError(f"{where} holds the text '{NONE}', which a config reads as no value")
+    return _plain(value, where)
 
 
 def _plain(value: Any, where: str) -> Any:

@@ -87,6 +87,18 @@ class Scan:
     blocked: Mapping[str, tuple[Entry, ...]]
 
 
+def check_name(name: object) -> None:
+    """Refuse what is no name for a component.
+
+    Raises:
+        SimplugError: The name is not lower-case letters, digits and underscores after a letter.
+    """
+    if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
+        raise SimplugError(
+            f"{name!r} is no name for a component; write lower-case letters, digits and _, from a letter"
+        )
+
+
 def canonical(distribution: str) -> str:
     """Return the normalised name of a distribution, as package indexes compare them."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
@@ -115,7 +127,7 @@ def scan() -> Scan:
 
     known = {canonical(entry.distribution) for entries in provided.values() for entry in entries}
     blocked = blocked_distributions()
-    for name in blocked - known:
+    for name in sorted(blocked - known):
         raise SimplugError(
             f"{BLOCK_VARIABLE} names '{name}', and no installed distribution of that name provides plugins"
             f"{did_you_mean(name, known)}\ndistributions with plugins: {', '.join(sorted(known)) or 'none'}"

@@ -138,11 +138,13 @@ class Problem:
         path: Dotted path of the value, such as ``loss.distance.normalize``.
         message: What is wrong, and what would be right.
         origin: File and line, or the ``--set`` option, that the value came from; empty if it came from Python.
+        cause: The error behind the mistake, where a component could not be found or used.
     """
 
     path: str
     message: str
     origin: str = ""
+    cause: Exception | None = attrs.field(default=None, eq=False, repr=False)
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.origin, self.path, self.message) if part)

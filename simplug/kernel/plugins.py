@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,8 @@ class Plugins:
 
     _manager: pluggy.PluginManager | None = attrs.field(default=None, init=False)
     _registered: list[tuple[str, object]] = attrs.field(factory=list, init=False)
+    changes: int = attrs.field(default=0, init=False)
+    """How often the set of plugin objects has changed; what was asked of them before is out of date."""
 
     @property
     def hook(self) -> Any:
@@ -54,15 +56,26 @@ class Plugins:
             raise PluginError(f"plugin {name} is a class; register an instance: {name}()")
         self._add(self._ready(), plugin, name)
         self._registered.append((name, plugin))
+        self.changes += 1
         return name
 
     def unregister(self, plugin: object) -> None:
-        """Take a plugin object away again."""
-        self._ready().unregister(plugin)
+        """Take a plugin object away again.
+
+        Raises:
+            PluginError: It is not registered.
+        """
+        manager = self._ready()
+        if not manager.is_registered(plugin):
+            raise PluginError(f"plugin {plugin!r} is not registered")
+        manager.unregister(plugin)
         self._registered = [pair for pair in self._registered if pair[1] is not plugin]
+        self.changes += 1
 
     def load_file(self, path: str | os.PathLike[str]) -> ModuleType:
         """Run a Python file as a plugin: its hook implementations and its registrations count in this process.
+
+        Running the same file again, as notebooks do, replaces its hook implementations.
 
         Raises:
             PluginError: The file cannot be read or run, or misspells a hook.
@@ -79,10 +92,15 @@ class Plugins:
         sys.modules[name] = module
         try:
             spec.loader.exec_module(module)
+            earlier = self._ready().get_plugin(str(path))
+            if earlier is not None:
+                self.unregister(earlier)
+            self.register(module, str(path))
         except Exception as cause:
             del sys.modules[name]
+            if isinstance(cause, PluginError):
+                raise
             raise PluginError(f"plugin file {path}: {type(cause).__name__}: {cause}") from cause
-        self.register(module, str(path))
         return module
 
     def check_pending(self) -> None:
@@ -104,32 +122,36 @@ class Plugins:
         """Return the names of the plugin objects that are loaded."""
         return [name for name, plugin in self._ready().list_name_plugin() if plugin is not None]
 
-    def provider_of(self, plugin: object) -> str:
-        """Return the name under which a plugin object was loaded."""
-        return self._ready().get_name(plugin) or repr(plugin)
+    def registrations(self, hook: str) -> Iterator[tuple[str, str, str, type]]:
+        """Ask a registering hook of each plugin; yield provider, its version where it has one, name and class.
 
-    def registrations(self, hook: str) -> Iterator[tuple[str, str, type]]:
-        """Ask a registering hook of each plugin; yield provider, name and class.
-
-        A plugin that raises is reported by a warning and skipped; the others still count.
+        A plugin that raises is reported by a warning and skipped whole; the others still count.
         """
+        versions = {entry.qualified: entry.version for entry in entries.scan().open.get(HOOK_GROUP, ())}
+        # Each implementation is called by itself: who registers what must be known, and one may fail alone.
         for implementation in getattr(self.hook, hook).get_hookimpls():
+            plugin_name = implementation.plugin_name
             found: list[tuple[str, type]] = []
 
             def collect(name: str, cls: type, into: list[tuple[str, type]] = found) -> None:
+                entries.check_name(name)
                 into.append((name, cls))
 
             try:
                 implementation.function(*([collect] if implementation.argnames else []))
             except Exception as cause:
-                _warn(f"plugin {implementation.plugin_name} failed in {hook}: {type(cause).__name__}: {cause}")
+                _warn(f"plugin {plugin_name} is skipped in {hook}: {type(cause).__name__}: {cause}")
                 continue
-            provider = implementation.plugin_name.partition(":")[0]
-            yield from ((provider, name, cls) for name, cls in found)
+            if _traced():
+                _trace(f"{hook} by {plugin_name} gave {', '.join(name for name, _ in found) or 'nothing'}")
+            version = versions.get(plugin_name)
+            provider = plugin_name if version is None else plugin_name.partition(":")[0]
+            yield from ((provider, version or "", name, cls) for name, cls in found)
 
     def reset(self) -> None:
         """Forget the manager; it is made again, with the objects registered by hand, at the next use."""
         self._manager = None
+        self.changes += 1
 
     def _ready(self) -> pluggy.PluginManager:
         if self._manager is None:
@@ -140,13 +162,15 @@ class Plugins:
             manager = pluggy.PluginManager("simplug")
             manager.add_hookspecs(RegisteringHooks)
             manager.add_hookspecs(EventHooks)
-            if os.environ.get(TRACE_VARIABLE, "") not in ("", "0"):
-                manager.add_hookcall_monitoring(_print_before, _print_after)
-            for entry in entries.scan().open.get(HOOK_GROUP, ()):
-                self._add_entry(manager, entry)
-            for name, plugin in self._registered:
-                self._add(manager, plugin, name)
+            if _traced():
+                manager.add_hookcall_monitoring(_trace_before, _trace_after)
+            found, by_hand = entries.scan().open.get(HOOK_GROUP, ()), tuple(self._registered)
+            # Set before the plugins are imported: one of them may register an object as it is imported.
             self._manager = manager
+            for entry in found:
+                self._add_entry(manager, entry)
+            for name, plugin in by_hand:
+                self._add(manager, plugin, name)
         return self._manager
 
     def _add_entry(self, manager: pluggy.PluginManager, entry: entries.Entry) -> None:
@@ -182,25 +206,40 @@ def _refuse_unknown_hooks(manager: pluggy.PluginManager, plugin: object, name: s
     known = [hook for hook in vars(manager.hook) if getattr(manager.hook, hook).has_spec()]
     for caller in manager.get_hookcallers(plugin) or ():
         if not caller.has_spec():
-            raise PluginError(f"plugin {name} implements '{caller.name}', which is no hook of simplug"
-                              f"{did_you_mean(caller.name, known)}")
+            hint = did_you_mean(caller.name, known)
+            raise PluginError(f"plugin {name} implements '{caller.name}', which is no hook of simplug{hint}")
 
 
 def _warn(text: str) -> None:
     warnings.warn(text, PluginWarning, stacklevel=2)
 
 
-def _print_before(hook_name: str, methods: list[Any], kwargs: dict[str, Any]) -> None:
-    arguments = ", ".join(f"{name}={value!r:.200}" for name, value in kwargs.items())
+def _traced() -> bool:
+    return os.environ.get(TRACE_VARIABLE, "") not in ("", "0")
+
+
+def _trace(text: str) -> None:
+    print(f"simplug trace: {text}", file=sys.stderr)
+
+
+def _trace_before(hook_name: str, methods: Sequence[pluggy.HookImpl], kwargs: Mapping[str, Any]) -> None:
+    arguments = ", ".join(f"{name}={_short(value)}" for name, value in kwargs.items())
     listeners = ", ".join(method.plugin_name for method in methods) or "nobody"
-    print(f"simplug trace: {hook_name}({arguments}) to {listeners}", file=sys.stderr)
+    _trace(f"{hook_name}({arguments}) to {listeners}")
 
 
-def _print_after(outcome: Any, hook_name: str, methods: list[Any], kwargs: dict[str, Any]) -> None:
+def _trace_after(
+    outcome: pluggy.Result[Any], hook_name: str, methods: Sequence[pluggy.HookImpl], kwargs: Mapping[str, Any]
+) -> None:
     if outcome.exception is not None:
-        print(f"simplug trace: {hook_name} raised {outcome.exception!r}", file=sys.stderr)
+        _trace(f"{hook_name} raised {outcome.exception!r}")
     elif methods:
-        print(f"simplug trace: {hook_name} gave {outcome.get_result()!r:.200}", file=sys.stderr)
+        _trace(f"{hook_name} gave {_short(outcome.get_result())}")
+
+
+def _short(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 plugins = Plugins()

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar, overload
 
-
-
 from simplug.kernel import entries
 from simplug.kernel.component import Component, fields_of
-from simplug.kernel.entries import NAME_PATTERN, RUNTIME, Entry
+from simplug.kernel.entries import RUNTIME, Entry, check_name
 from simplug.kernel.errors import (
     AmbiguousComponentError,
     BlockedComponentError,
+    ComponentError,
     NotAComponentError,
     SimplugError,
     UnknownComponentError,
+    did_you_mean,
 )
 from simplug.kernel.kinds import KINDS, Kind
 from simplug.kernel.plugins import plugins
@@ -34,7 +34,8 @@ class Registry(Generic[T]):
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self._runtime: dict[str, Entry] = {}
-        self._hooked: dict[str, tuple[Entry, ...]] | None = None
+        self._hooked: tuple[Entry, ...] = ()
+        self._hooked_at = -1
         self._classes: dict[Entry, type[T]] = {}
 
     def __repr__(self) -> str:
@@ -58,7 +59,7 @@ class Registry(Generic[T]):
         """
         found = [*self._declared(), *self._runtime.values()]
         if load:
-            found += [entry for group in self._ask_hooks().values() for entry in group]
+            found += self._ask_hooks()
         return sorted(found, key=lambda entry: (entry.name, entry.distribution))
 
     def entry(self, name: str) -> Entry:
@@ -128,7 +129,7 @@ class Registry(Generic[T]):
         if not found:
             found = [entry for entry in self.entries() if self._points_to(entry, cls)]
         if not found:
-            found = [entry for entry in self.entries(load=True) if entry.distribution != RUNTIME and entry.load() is cls]
+            found = [entry for entry in self.entries(load=True) if self._loads(entry, cls)]
         if not found:
             raise UnknownComponentError(self.kind, f"{cls.__module__}:{cls.__qualname__}", self.names())
         entry = found[0]
@@ -149,7 +150,8 @@ class Registry(Generic[T]):
         """
         if cls is None:
             return lambda decorated: self.register(name, decorated)
-        entry = self._runtime_entry(name, cls, RUNTIME)
+        check_name(name)
+        entry = Entry(self.kind.group, name, _target(cls), RUNTIME, loaded=cls)
         reason = self._not_a_component(cls)
         if reason:
             raise NotAComponentError(self.kind, name, entry.target, RUNTIME, reason)
@@ -171,7 +173,7 @@ class Registry(Generic[T]):
 
     def refresh(self) -> None:
         """Forget what was read from metadata and hooks; registrations of this process stay."""
-        self._hooked = None
+        self._hooked_at = -1
         self._classes = {}
 
     def _declared(self) -> tuple[Entry, ...]:
@@ -181,27 +183,31 @@ class Registry(Generic[T]):
         known = [*self._declared(), *self._runtime.values()]
         found = [entry for entry in known if name in (entry.name, entry.qualified)]
         if not found and hooks:
-            found = [
-                entry for group in self._ask_hooks().values() for entry in group if name in (entry.name, entry.qualified)
-            ]
+            found = [entry for entry in self._ask_hooks() if name in (entry.name, entry.qualified)]
         return found
 
-    def _ask_hooks(self) -> dict[str, tuple[Entry, ...]]:
-        if self._hooked is None:
-            self._hooked = {}
-            for provider, name, cls in plugins.registrations(self.kind.hook):
-                entry = self._runtime_entry(name, cls, provider)
-                self._hooked[name] = (*self._hooked.get(name, ()), entry)
+    def _ask_hooks(self) -> tuple[Entry, ...]:
+        """Return what the registering hook gave, asked once for each state of the plugin objects."""
+        if self._hooked_at != plugins.changes:
+            # An implementation may ask this registry itself; it then sees the names that are known without hooks.
+            self._hooked, self._hooked_at = (), plugins.changes
+            self._hooked = tuple(
+                Entry(self.kind.group, name, _target(cls), provider, version, loaded=cls)
+                for provider, version, name, cls in plugins.registrations(self.kind.hook)
+            )
+            # Read again: a plugin may register another one as it is imported.
+            self._hooked_at = plugins.changes
         return self._hooked
-
-    def _runtime_entry(self, name: str, cls: type, distribution: str) -> Entry:
-        if not NAME_PATTERN.fullmatch(name):
-            raise SimplugError(f"{self.kind.name} '{name}': a name is lower-case letters, digits and _, from a letter")
-        target = f"{getattr(cls, '__module__', '?')}:{getattr(cls, '__qualname__', repr(cls))}"
-        return Entry(self.kind.group, name, target, distribution, loaded=cls)
 
     def _points_to(self, entry: Entry, cls: type) -> bool:
         return entry.load() is cls if entry.distribution == RUNTIME else entry.target == _target(cls)
+
+    def _loads(self, entry: Entry, cls: type) -> bool:
+        """Say whether importing an entry gives `cls`, as when a package re-exports it; broken entries do not."""
+        try:
+            return self.get(entry.qualified) is cls
+        except ComponentError:
+            return False
 
     def _not_a_component(self, cls: Any) -> str | None:
         contract = f"simplug.api.{self.kind.contract}"
@@ -214,14 +220,17 @@ class Registry(Generic[T]):
         missing = sorted(getattr(cls, "__abstractmethods__", ()))
         if missing:
             return f"its class does not define {', '.join(missing)}, which {contract} asks for"
-        reserved = [field.alias for field in fields_of(cls) if field.alias == "name"]
-        if reserved:
+        try:
+            fields = fields_of(cls)
+        except NameError as cause:
+            return f"the type of a field cannot be resolved: {cause}"
+        if any(field.alias == "name" for field in fields):
             return "its class has a field 'name', which configs use for the component's own name"
         return None
 
 
-def _target(cls: type) -> str:
-    return f"{cls.__module__}:{cls.__qualname__}"
+def _target(cls: Any) -> str:
+    return f"{getattr(cls, '__module__', '?')}:{getattr(cls, '__qualname__', repr(cls))}"
 
 
 REGISTRIES: dict[str, Registry[Any]] = {kind.name: Registry(kind) for kind in KINDS.values()}
@@ -235,8 +244,6 @@ def registry_of(kind: str) -> Registry[Any]:
         SimplugError: There is no such kind.
     """
     if kind not in REGISTRIES:
-        from simplug.kernel.errors import did_you_mean
-
         raise SimplugError(f"no kind named '{kind}'{did_you_mean(kind, REGISTRIES)}\nkinds: {', '.join(REGISTRIES)}")
     return REGISTRIES[kind]
 
@@ -250,5 +257,3 @@ def refresh() -> None:
     plugins.reset()
     for registry in REGISTRIES.values():
         registry.refresh()
-
-

@@ -142,7 +142,7 @@ def _line(text: str, steps: list[str | int]) -> int | None:
         item = item[0]
     if isinstance(item, Table) and not item.is_super_table():
         item.comment(_MARK)
-    elif isinstance(item, Mapping) and not hasattr(item, "trivia") or isinstance(item, Table):
+    elif isinstance(item, Table) or (isinstance(item, Mapping) and not hasattr(item, "trivia")):
         inner = next(iter(item), None)
         return None if inner is None else _line(text, [*steps, inner])
     else:

@@ -1,0 +1,5 @@
+"""``python -m simplug``."""
+
+from simplug.cli.main import main
+
+main()
