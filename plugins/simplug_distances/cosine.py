@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from simplug.api import Distance
-from simplug.api.numerics import Tensor, unit_rows
+from simplug.api.numerics import Tensor, unit_rows, unit_rows_numpy
 
 
 @attrs.frozen
@@ -31,18 +31,12 @@ class Cosine(Distance):
 
     def numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
         """Return the (n, m) float64 distances of (n, d) and (m, d)."""
-        return 1 - _unit(queries) @ _unit(references).T
+        return 1 - unit_rows_numpy(queries) @ unit_rows_numpy(references).T
 
     def prepare(self, vectors: np.ndarray) -> np.ndarray:
         """Return the vectors divided by their norms."""
-        return _unit(vectors).astype(np.float32)
+        return unit_rows_numpy(vectors).astype(np.float32)
 
     def invalid_rows(self, vectors: np.ndarray) -> tuple[np.ndarray, str]:
         """Zero vectors have no direction."""
         return ~np.any(vectors, axis=1), "is zero, which has no direction"
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    vectors = np.asarray(vectors, dtype=np.float64)
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(norms == 0, 1.0, norms)

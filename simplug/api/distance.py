@@ -19,8 +19,8 @@ class Distance(Component, ABC):
 
     Attributes:
         space: The plain geometry that this distance is a monotone function of, once :meth:`prepare` was applied to
-            the vectors: ``"l2"`` (squared Euclidean distance), ``"ip"`` (one minus the inner product), ``"l1"``; None when
-            there is none and only an exact search can serve it. It is what a search engine asks for.
+            the vectors: ``"l2"`` (squared Euclidean distance), ``"ip"`` (one minus the inner product), ``"l1"``;
+            None when there is none and only an exact search can serve it. It is what a search engine asks for.
     """
 
     kind: ClassVar[str] = "distance"

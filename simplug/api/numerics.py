@@ -1,4 +1,4 @@
-"""Numerics that every loss needs and that are easy to get wrong, in Keras ops with static shapes.
+"""Numerics that every loss and distance needs and that are easy to get wrong, with static shapes.
 
 Each is safe where its textbook form is not: at zero, with nothing kept by a mask, and in half precision.
 """
@@ -6,6 +6,8 @@ Each is safe where its textbook form is not: at zero, with nothing kept by a mas
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 Tensor = Any
 """A tensor of the Keras backend in use."""
@@ -15,10 +17,10 @@ _TINY = 1e-12
 
 def as_float(values: Tensor) -> Tensor:
     """Return `values` as float32, or unchanged if they are float64: half precision is too coarse for distances."""
-    from keras import ops
+    from keras import backend, ops
 
     values = ops.convert_to_tensor(values)
-    return values if values.dtype in ("float64", "float32") or "float64" in str(values.dtype) else ops.cast(values, "float32")
+    return values if backend.standardize_dtype(values.dtype) == "float64" else ops.cast(values, "float32")
 
 
 def safe_sqrt(squares: Tensor) -> Tensor:
@@ -58,3 +60,13 @@ def log1p_sum_exp(values: Tensor, mask: Tensor) -> Tensor:
     total = ops.sum(ops.where(kept, mask * ops.exp(inside - top), zeros), axis=1)
     top = ops.squeeze(top, axis=1)
     return top + ops.log(ops.exp(-top) + total)
+
+
+def unit_rows_numpy(rows: np.ndarray) -> np.ndarray:
+    """Return each row divided by its Euclidean norm, in float64; a zero row stays zero."""
+    rows = np.asarray(rows, dtype=np.float64)
+    # Scaling by the largest entry first keeps the squares of huge and tiny entries within range.
+    largest = np.max(np.abs(rows), axis=1, keepdims=True, initial=0)
+    rows = rows / np.where(largest == 0, 1.0, largest)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(norms == 0, 1.0, norms)

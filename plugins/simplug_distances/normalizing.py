@@ -1,0 +1,49 @@
+"""What the distances with an option `normalize` share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import attrs
+import numpy as np
+
+from simplug.api import Distance, option
+from simplug.api.numerics import Tensor, unit_rows, unit_rows_numpy
+
+
+@attrs.frozen
+class NormalizingDistance(Distance):
+    """A distance that can divide its vectors by their norms first; a subclass says what follows."""
+
+    normalize: bool = option(False, doc="divide each vector by its Euclidean norm first")
+
+    @abstractmethod
+    def between(self, queries: Tensor, references: Tensor) -> Tensor:
+        """Return the (n, m) distances of vectors used as they are, in Keras ops."""
+
+    @abstractmethod
+    def between_numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
+        """Return the (n, m) distances of float64 vectors used as they are."""
+
+    def __call__(self, queries: Tensor, references: Tensor) -> Tensor:
+        """Return the (n, m) distances of (n, d) and (m, d)."""
+        if self.normalize:
+            queries, references = unit_rows(queries), unit_rows(references)
+        return self.between(queries, references)
+
+    def numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
+        """Return the (n, m) float64 distances of (n, d) and (m, d)."""
+        return self.between_numpy(self._as_used(queries), self._as_used(references))
+
+    def prepare(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the vectors, divided by their norms if `normalize` says so."""
+        return unit_rows_numpy(vectors).astype(np.float32) if self.normalize else vectors
+
+    def invalid_rows(self, vectors: np.ndarray) -> tuple[np.ndarray, str]:
+        """Zero vectors cannot be normalised."""
+        if self.normalize:
+            return ~np.any(vectors, axis=1), "is zero, which cannot be normalised"
+        return super().invalid_rows(vectors)
+
+    def _as_used(self, vectors: np.ndarray) -> np.ndarray:
+        return unit_rows_numpy(vectors) if self.normalize else np.asarray(vectors, dtype=np.float64)

@@ -1,0 +1,47 @@
+"""Means: over all losses, and over those above zero."""
+
+from __future__ import annotations
+
+import attrs
+
+from simplug.api import Reducer, Term
+from simplug.api.numerics import Tensor
+
+
+@attrs.frozen
+class Mean(Reducer):
+    r"""The mean over all losses.
+
+    .. math:: \frac{\sum_i w_i v_i}{\sum_i w_i}
+    """
+
+    def reduce(self, term: Term) -> Tensor:
+        """Return the weighted mean, or 0 when no loss has a weight."""
+        from keras import ops
+
+        return ratio(ops.sum(term.values * term.weights), ops.sum(term.weights))
+
+
+@attrs.frozen
+class MeanNonzero(Reducer):
+    r"""The mean over the losses above zero, so that pairs which are right already do not water the rest down.
+
+    .. math:: \frac{\sum_i w_i v_i}{\sum_{i: v_i > 0} w_i}
+    """
+
+    def reduce(self, term: Term) -> Tensor:
+        """Return the weighted mean over the losses above zero, or 0 when there is none."""
+        from keras import ops
+
+        active = term.active
+        if active is None:
+            active = ops.where(term.values > 0, term.weights, ops.zeros_like(term.weights))
+        return ratio(ops.sum(ops.maximum(term.values, 0) * term.weights), ops.sum(active))
+
+
+def ratio(total: Tensor, count: Tensor) -> Tensor:
+    """Return ``total / count``, or 0 with gradient 0 where the count is 0."""
+    from keras import ops
+
+    present = count > 0
+    return ops.where(present, total / ops.where(present, count, ops.ones_like(count)), ops.zeros_like(total))

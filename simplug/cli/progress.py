@@ -1,0 +1,53 @@
+"""Progress bars on a terminal, for everything that may take longer than a second."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from simplug.experiment.progress import Progress
+
+
+class TerminalProgress(Progress):
+    """Draws the stages of a run on stderr, so that stdout holds only results.
+
+    Where stderr is no terminal, it prints one line a stage instead.
+    """
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bars = Bars(
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description:<18}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._current = self._bars.add_task("", visible=False, note="")
+
+    def __enter__(self) -> TerminalProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bars.stop()
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[None]:
+        """Draw a bar for a stage; a stage without a total pulses until it is done."""
+        if not self._console.is_terminal:
+            self._console.print(f"{name} …")
+        self._current = self._bars.add_task(name, total=total, note="")
+        yield
+        self._bars.update(self._current, total=total or 1, completed=total or 1)
+
+    def advance(self, done: int, note: str = "") -> None:
+        """Move the bar of the current stage."""
+        self._bars.update(self._current, completed=done, note=note)

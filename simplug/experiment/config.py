@@ -1,0 +1,132 @@
+"""The config of a run: its sections and their defaults."""
+
+from __future__ import annotations
+
+import attrs
+
+from simplug.api import (
+    Augmenter,
+    Backbone,
+    Dataset,
+    Distance,
+    Loss,
+    Matcher,
+    Metric,
+    Sampler,
+    Search,
+    Store,
+    component,
+    components,
+    option,
+)
+from simplug.kernel.component import section
+
+
+@attrs.frozen
+class SplitSection:
+    """Which examples are trained on."""
+
+    train_classes: tuple[int, ...] | None = option(
+        None, doc="labels to train on; the others are met for the first time after training; none: all of them"
+    )
+
+
+@attrs.frozen
+class OptimizerSection:
+    """The optimizer, by its Keras name, and its learning rate over time."""
+
+    name: str = option(
+        "adam",
+        choices=(
+            "adadelta",
+            "adafactor",
+            "adagrad",
+            "adam",
+            "adamax",
+            "adamw",
+            "ftrl",
+            "lamb",
+            "lion",
+            "nadam",
+            "rmsprop",
+            "sgd",
+        ),
+        doc="the Keras optimizer",
+    )
+    learning_rate: float = option(0.001, gt=0, doc="the highest learning rate")
+    schedule: str = option("constant", choices=("constant", "cosine"), doc="how the learning rate falls after warm-up")
+    warmup_steps: int = option(0, ge=0, doc="steps over which the learning rate rises from 0")
+    weight_decay: float = option(0.0, ge=0, doc="decay of the weights; 0 for none")
+    clip_norm: float = option(0.0, ge=0, doc="largest norm of each gradient; 0 for no limit")
+
+
+@attrs.frozen
+class TrainSection:
+    """How long, and how."""
+
+    epochs: int = option(5, ge=1, doc="passes of `steps_per_epoch` batches")
+    steps_per_epoch: int = option(100, ge=1, doc="batches in an epoch")
+    optimizer: OptimizerSection = section(OptimizerSection, doc="the optimizer")
+    seed: int = option(42, ge=0, lt=2**32, doc="of initial weights, batches, augmentation and the choice of examples")
+    precision: str = option(
+        "float32", choices=("float32", "mixed_float16", "mixed_bfloat16"), doc="the Keras dtype policy"
+    )
+    jit_compile: bool = option(False, doc="compile the training step with XLA")
+    workers: int = option(1, ge=0, doc="threads that prepare batches; 0 prepares them between the steps")
+
+
+@attrs.frozen
+class IndexSection:
+    """The gallery: which examples are indexed, and by what."""
+
+    examples_per_class: int = option(20, ge=1, doc="examples of the train split indexed for each class, seen or not")
+    distance: Distance | None = component("distance", default=None, doc="none: the distance of the loss")
+    search: Search = component("search", default="hnsw", doc="how neighbours are found")
+    store: Store = component("store", default="lmdb", doc="where the records live")
+
+
+@attrs.frozen
+class CalibrateSection:
+    """How the distance is chosen beyond which a query is unknown."""
+
+    metric: Metric = component("metric", default="f1", doc="the classification metric that the cut point optimises")
+    examples: int = option(1000, ge=1, doc="at most this many examples of the train split, none of them indexed")
+    k: int = option(1, ge=1, doc="neighbours that are matched")
+    matcher: Matcher = component("matcher", default="nearest", doc="how neighbours become a label")
+    targets: dict[str, dict[str, float]] = section(
+        dict, doc="further cut points by name, as { strict = { precision = 0.99 } }"
+    )
+
+
+@attrs.frozen
+class EvaluateSection:
+    """What is measured on the test split."""
+
+    metrics: tuple[Metric, ...] = components(
+        "metric", default=("precision@1", "map@r", "r_precision"), doc="retrieval metrics"
+    )
+
+
+@attrs.frozen
+class MadeWithSection:
+    """Versions and providers that wrote a resolved config; they are compared, and a difference is only noted."""
+
+    versions: dict[str, str] = section(dict, doc="version of each package")
+    providers: dict[str, str] = section(dict, doc="provider of each component")
+
+
+@attrs.frozen
+class RunConfig:
+    """Everything that a run is made of."""
+
+    dataset: Dataset = component("dataset", doc="where the examples come from")
+    split: SplitSection = section(SplitSection, doc="which classes are trained on")
+    sampler: Sampler = component("sampler", default="class_balanced", doc="which examples meet in a batch")
+    augmenter: Augmenter | None = component("augmenter", default=None, doc="how training inputs are varied")
+    backbone: Backbone = component("backbone", default="small_cnn", doc="the network")
+    loss: Loss = component("loss", default="multi_similarity", doc="what training minimises")
+    train: TrainSection = section(TrainSection, doc="how long, and how")
+    index: IndexSection = section(IndexSection, doc="the gallery")
+    calibrate: CalibrateSection = section(CalibrateSection, doc="the distance beyond which a query is unknown")
+    evaluate: EvaluateSection = section(EvaluateSection, doc="what is measured on the test split")
+    made_with: MadeWithSection | None = option(None, doc="written into resolved configs; not for hand-written ones")

@@ -1,0 +1,154 @@
+"""A run: train, index, calibrate, evaluate, save and report, from one config."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from simplug.experiment import folder as names
+from simplug.experiment.config import MadeWithSection, RunConfig
+from simplug.experiment.folder import RunFolder
+from simplug.experiment.progress import Progress
+from simplug.experiment.selection import select
+from simplug.kernel.artifacts import providers_of, write_file, write_manifest
+from simplug.kernel.config import Report, plain_fields, structure
+from simplug.kernel.toml import Document, dumps
+
+VERSIONED = ("simplug", "keras", "tensorflow", "numpy", "scikit-learn", "hnswlib", "lmdb")
+"""The distributions whose versions a resolved config records."""
+
+
+@attrs.frozen(eq=False)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        folder: The complete run folder.
+        metrics: What ``metrics.json`` holds.
+    """
+
+    folder: Path
+    metrics: Mapping[str, Any]
+
+
+def read_config(document: Document) -> RunConfig:
+    """Check a whole config and build its components; nothing else is done.
+
+    Raises:
+        ConfigError: The config has mistakes; all of them, with file and line.
+    """
+    report = Report(document.origin)
+    config: RunConfig = structure(RunConfig, document.values, report)
+    report.finish()
+    return config
+
+
+def run(
+    config: RunConfig, folder: str | os.PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
+) -> Outcome:
+    """Do everything that a config asks for, and leave a complete run folder.
+
+    The folder carries the mark ``INCOMPLETE`` until its last file is written; a run that stops in the middle,
+    however it stops, leaves the mark and the name of the stage.
+
+    Args:
+        config: The config.
+        folder: The folder of the run, which is made.
+        overwrite: Replace an earlier run in that folder, once the data have been read.
+        progress: Hears how far the run is.
+
+    Raises:
+        ArtifactError: The folder is taken or cannot be written; nothing was done.
+        DataError: The data cannot be used; nothing was written.
+    """
+    progress = progress or Progress()
+    place = RunFolder(Path(folder))
+    place.check_free(overwrite=overwrite)
+    with progress.stage("read the data"):
+        selection = select(config.dataset.load(), config)
+    with progress.stage("start Keras"):
+        from simplug.experiment.report import Findings, write_report
+        from simplug.experiment.scores import as_json, evaluate
+        from simplug.experiment.training import train
+    place.start()
+    resolved = attrs.evolve(config, made_with=_made_with(config))
+    write_file(place.path / names.CONFIG, dumps(plain_fields(resolved)).encode())
+
+    place.enter("train")
+    with progress.stage("train", config.train.epochs * config.train.steps_per_epoch):
+        trained = train(config, selection.training, progress)
+    model = trained.model
+    write_file(place.path / names.HISTORY, _csv(trained.history))
+    model.save(place.path / names.MODEL)
+
+    place.enter("index")
+    with progress.stage("index the gallery"):
+        index = model.create_index(
+            place.path / names.INDEX,
+            distance=config.index.distance,
+            search=config.index.search,
+            store=config.index.store,
+        )
+        model.index(selection.gallery.inputs, selection.gallery.labels, data=list(selection.gallery.inputs))
+
+    place.enter("calibrate")
+    with progress.stage("calibrate"):
+        calibration = model.calibrate(
+            selection.calibration.inputs,
+            selection.calibration.labels,
+            metric=config.calibrate.metric,
+            k=config.calibrate.k,
+            matcher=config.calibrate.matcher,
+            targets=config.calibrate.targets or None,
+        )
+
+    place.enter("evaluate")
+    with progress.stage("evaluate"):
+        evaluation = evaluate(index, model.embed(selection.test.inputs), selection, config.evaluate.metrics)
+    metrics = {
+        **as_json(evaluation),
+        "cut_points": {name: attrs.asdict(point) for name, point in calibration.cut_points.items()},
+        "classes": selection.class_names,
+        "fit_seconds": trained.seconds,
+        "seed": config.train.seed,
+    }
+    write_file(place.path / names.METRICS, _json(metrics))
+
+    place.enter("report")
+    with progress.stage("write the report"):
+        findings = Findings(resolved, selection, trained.history, calibration, evaluation, index)
+        write_file(place.path / names.REPORT, write_report(findings, title=place.path.name).encode())
+        index.close()
+        config_values = {"run": place.path.name}
+        write_manifest(
+            place.path, "run", config_values, providers_of(config), leave_out=(names.INDEX, names.INCOMPLETE)
+        )
+    place.finish()
+    return Outcome(place.path, json.loads(_json(metrics)))
+
+
+def _made_with(config: RunConfig) -> MadeWithSection:
+    from importlib_metadata import version
+
+    versions = {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}}
+    return MadeWithSection(versions=versions, providers=providers_of(config))
+
+
+def _csv(rows: list[dict[str, float]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, indent=1, allow_nan=False, default=dict) + "\n").encode()

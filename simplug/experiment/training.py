@@ -1,0 +1,139 @@
+"""The training stage: from a config to a fitted model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+import keras
+import numpy as np
+
+from simplug.api import Split
+from simplug.experiment.config import OptimizerSection, RunConfig
+from simplug.experiment.progress import Progress
+from simplug.kernel.config import plain_fields
+from simplug.kernel.errors import SimplugError
+from simplug.kernel.plugins import plugins
+from simplug.learn.feeding import FedBatches
+from simplug.learn.model import SimilarityModel
+
+
+@attrs.frozen(eq=False)
+class Trained:
+    """A fitted model and how it got there.
+
+    Attributes:
+        model: The model, compiled and without an index.
+        history: One row an epoch: epoch, loss, learning_rate, seconds.
+        seconds: How long ``fit`` took, in seconds.
+    """
+
+    model: SimilarityModel
+    history: list[dict[str, float]]
+    seconds: float
+
+
+def train(config: RunConfig, training: Split, progress: Progress) -> Trained:
+    """Build the model of a config and fit it.
+
+    Raises:
+        DataError: The sampler cannot fill its batches from these examples.
+        SimplugError: The loss is no longer finite.
+    """
+    section = config.train
+    keras.utils.set_random_seed(section.seed)
+    steps = section.epochs * section.steps_per_epoch
+    batches = config.sampler.batches(
+        training, steps=section.steps_per_epoch, seed=section.seed, augmenter=config.augmenter
+    )
+    with _precision(section.precision):
+        encoder = config.backbone.build(training.inputs.shape[1:])
+        model = SimilarityModel(encoder.inputs, encoder.outputs, name="encoder")
+    model.compile(
+        build_optimizer(section.optimizer, steps), config.loss, jit_compile=section.jit_compile, run_eagerly=False
+    )
+    follower = _Follower(progress, section.steps_per_epoch)
+    callbacks = [follower, *_offered_callbacks(config)]
+    started = time.perf_counter()
+    model.fit(
+        FedBatches(batches, workers=section.workers),
+        epochs=section.epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=callbacks,
+    )
+    return Trained(model, follower.history, time.perf_counter() - started)
+
+
+def build_optimizer(section: OptimizerSection, steps: int) -> keras.optimizers.Optimizer:
+    """Return the Keras optimizer of a config section, for a training of `steps` steps."""
+    rate: Any = section.learning_rate
+    if section.schedule == "cosine" or section.warmup_steps:
+        rate = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if section.warmup_steps else section.learning_rate,
+            decay_steps=max(1, steps - section.warmup_steps),
+            # A floor as high as the peak is a schedule that only warms up.
+            alpha=0.0 if section.schedule == "cosine" else 1.0,
+            warmup_target=section.learning_rate if section.warmup_steps else None,
+            warmup_steps=section.warmup_steps,
+        )
+    config: dict[str, Any] = {"learning_rate": rate}
+    if section.weight_decay:
+        config["weight_decay"] = section.weight_decay
+    if section.clip_norm:
+        config["clipnorm"] = section.clip_norm
+    return keras.optimizers.get(section.name).__class__(**config)
+
+
+def _offered_callbacks(config: RunConfig) -> list[keras.callbacks.Callback]:
+    offers = plugins.hook.simplug_fit_callbacks(config=plain_fields(config))
+    return [callback for offer in offers for callback in offer]
+
+
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Build layers under a dtype policy without changing it for the rest of the process."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+class _Follower(keras.callbacks.Callback):  # type: ignore[misc]
+    """Tells the progress, keeps the history, and stops a training that has diverged."""
+
+    def __init__(self, progress: Progress, steps_per_epoch: int) -> None:
+        super().__init__()
+        self.history: list[dict[str, float]] = []
+        self._progress = progress
+        self._steps = steps_per_epoch
+        self._epoch = 0
+        self._started = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._epoch, self._started = epoch, time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        loss = float((logs or {})["loss"])
+        if not np.isfinite(loss):
+            raise SimplugError(
+                f"training diverged: the loss is {loss} in epoch {self._epoch + 1}, step {batch + 1}; "
+                "lower train.optimizer.learning_rate or set train.optimizer.clip_norm"
+            )
+        done = self._epoch * self._steps + batch + 1
+        self._progress.advance(done, f"epoch {self._epoch + 1}, loss {loss:.4f}")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.history.append(
+            {
+                "epoch": epoch + 1,
+                "loss": float((logs or {})["loss"]),
+                "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+                "seconds": time.perf_counter() - self._started,
+            }
+        )

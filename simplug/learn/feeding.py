@@ -1,0 +1,35 @@
+"""Batches of a sampler as Keras wants them."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from simplug.api import Batches
+
+
+class FedBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """The batches of a sampler as a Keras data set; works with any number of workers.
+
+    Args:
+        batches: The batches.
+        workers: Threads that prepare batches while the model trains; 0 prepares them in between.
+    """
+
+    def __init__(self, batches: Batches, *, workers: int = 1) -> None:
+        super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=8)
+        self._batches = batches
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return len(self._batches)
+
+    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return inputs and labels of a batch."""
+        return self._batches[step]
+
+    def on_epoch_end(self) -> None:
+        """Move to the next epoch."""
+        self._epoch += 1
+        self._batches.start_epoch(self._epoch)

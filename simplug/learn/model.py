@@ -1,0 +1,266 @@
+"""The similarity model: a Keras model that owns an index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from simplug.api import Component, Distance, InvalidInputError, Loss
+from simplug.index.calibration import Calibration
+from simplug.index.index import Index
+from simplug.index.neighbors import Neighbors
+from simplug.kernel.artifacts import providers_of, staged_folder, write_manifest
+from simplug.kernel.config import to_config
+from simplug.kernel.errors import ArtifactError, SimplugError
+from simplug.kernel.plugins import plugins
+from simplug.kernel.registry import REGISTRIES
+from simplug.learn.loss import ComponentLoss
+
+BATCH = 256
+"""Examples embedded at once. It is fixed, so that one example gets the same embedding whatever comes with it."""
+
+WEIGHTS_FILE = "model.keras"
+INDEX_FOLDER = "index"
+
+
+@keras.saving.register_keras_serializable(package="simplug")
+class SimilarityModel(keras.Model):  # type: ignore[misc]
+    """A Keras model from inputs to embeddings, with an index of its own.
+
+    It trains like any Keras model. What can be done with embeddings alone (search, calibration, matching, scores) is
+    done by its :class:`simplug.Index`; the model embeds and delegates.
+
+    Args:
+        inputs: The input of a functional Keras model.
+        outputs: Its output: embeddings of shape (n, d).
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, **options: Any) -> None:
+        super().__init__(inputs, outputs, **options)
+        if len(self.outputs) != 1 or len(self.outputs[0].shape) != 2:
+            shapes = [tuple(output.shape) for output in self.outputs]
+            raise InvalidInputError(f"a similarity model has one output of shape (n, d), not {shapes}")
+        self._gallery: Index | None = None
+        self._loss_component: Loss | None = None
+        self._distance: Distance = REGISTRIES["distance"].build("cosine")
+
+    @property
+    def embedding_dim(self) -> int:
+        """The dimension of the embeddings."""
+        return int(self.outputs[0].shape[1])
+
+    @property
+    def distance(self) -> Distance:
+        """The distance that a new index of this model uses."""
+        return self._distance
+
+    @property
+    def gallery(self) -> Index:
+        """The index of the model; made in memory, with an exact search, when it is first needed."""
+        return self._gallery if self._gallery is not None else self.create_index()
+
+    def compile(
+        self,
+        optimizer: Any = "adam",
+        loss: Any = "multi_similarity",
+        *,
+        distance: str | Mapping[str, Any] | Distance = "auto",
+        **options: Any,
+    ) -> None:
+        """Prepare training; the index is not touched.
+
+        Args:
+            optimizer: As in Keras.
+            loss: A loss component, its name or its table; or anything that Keras takes.
+            distance: The distance of an index made later. ``"auto"`` takes the loss's own, or the cosine distance.
+            **options: As in Keras.
+
+        Raises:
+            ComponentError: The name of the loss or distance cannot be used.
+            ConfigError: Their settings have mistakes.
+        """
+        self._loss_component = None
+        if isinstance(loss, ComponentLoss):
+            self._loss_component = loss.component
+        elif isinstance(loss, str | Mapping | Component):
+            self._loss_component = REGISTRIES["loss"].build(loss)
+            loss = ComponentLoss(self._loss_component)
+        if distance != "auto":
+            self._distance = REGISTRIES["distance"].build(distance)
+        else:
+            own = getattr(self._loss_component, "distance", None)
+            self._distance = own if own is not None else REGISTRIES["distance"].build("cosine")
+        super().compile(optimizer=optimizer, loss=loss, **options)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Return the loss of a batch; a loss component gets the labels as they are, not cast to floats."""
+        if self._loss_component is None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        if sample_weight is not None:
+            raise InvalidInputError("sample_weight has no meaning for pairs of examples; leave it out")
+        total = self._loss_component(y, y_pred)
+        for extra in self.losses:
+            total = total + self._aggregate_additional_loss(extra)
+        return total
+
+    def embed(self, x: Any, *, verbose: int = 0) -> np.ndarray:
+        """Return the (n, d) float32 embeddings of inputs (n, ...)."""
+        x = np.asarray(x)
+        expected = tuple(self.inputs[0].shape)
+        if x.ndim != len(expected) or any(
+            want is not None and want != have for want, have in zip(expected[1:], x.shape[1:], strict=False)
+        ):
+            shape = ", ".join("n" if size is None else str(size) for size in expected)
+            raise InvalidInputError(f"inputs have shape {x.shape}; the model takes ({shape})")
+        if len(x) == 0:
+            return np.empty((0, self.embedding_dim), dtype=np.float32)
+        return np.asarray(self.predict(x, batch_size=BATCH, verbose=verbose), dtype=np.float32)
+
+    def create_index(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        distance: str | Mapping[str, Any] | Distance | None = None,
+        **options: Any,
+    ) -> Index:
+        """Make a new, empty index for this model; an index it had is closed.
+
+        Args:
+            path: The folder of the index; None keeps it in memory.
+            distance: None takes the model's distance.
+            **options: As for :meth:`simplug.Index.create`: search, store, overwrite.
+        """
+        created = Index.create(path, dim=self.embedding_dim, distance=distance or self._distance, **options)
+        self.attach_index(created)
+        return created
+
+    def attach_index(self, index: Index) -> None:
+        """Use `index` from now on; an index that the model had is closed.
+
+        Raises:
+            InvalidInputError: Its dimension is not that of the embeddings.
+        """
+        if index.dim != self.embedding_dim:
+            raise InvalidInputError(f"the index has dimension {index.dim}, the embeddings {self.embedding_dim}")
+        if self._gallery is not None and self._gallery is not index:
+            self._gallery.close()
+        self._gallery = index
+
+    def reset_index(self) -> None:
+        """Forget the index, and start with an empty one in memory."""
+        self.create_index()
+
+    def index(self, x: Any, y: Any = None, data: Sequence[Any] | None = None, *, verbose: int = 0) -> np.ndarray:
+        """Embed examples and add them to the index.
+
+        Args:
+            x: (n, ...) inputs.
+            y: (n,) integer labels; None leaves them unlabelled.
+            data: A payload for each example, given back by lookups.
+            verbose: As in ``keras.Model.predict``.
+
+        Returns:
+            The (n,) int64 ids of the new records.
+        """
+        ids = self.gallery.add(self.embed(x, verbose=verbose), labels=y, data=data)
+        plugins.hook.simplug_index_built(index=self.gallery)
+        return ids
+
+    def lookup(self, x: Any, k: int = 5, *, verbose: int = 0, **options: Any) -> Neighbors:
+        """Return the k nearest records of each input; `options` as for :meth:`simplug.Index.lookup`."""
+        return self.gallery.lookup(self.embed(x, verbose=verbose), k=k, **options)
+
+    def single_lookup(self, x: Any, k: int = 5, **options: Any) -> Neighbors:
+        """Return the k nearest records of one input, given without a batch axis."""
+        return self.gallery.single_lookup(self.embed(np.asarray(x)[None])[0], k=k, **options)
+
+    def calibrate(self, x: Any, y: Any, *, verbose: int = 0, **options: Any) -> Calibration:
+        """Choose the distance beyond which a query is unknown; `options` as for :meth:`simplug.Index.calibrate`."""
+        return self.gallery.calibrate(self.embed(x, verbose=verbose), y, **options)
+
+    def match(self, x: Any, cutpoint: str = "optimal", *, no_match_label: int = -1, verbose: int = 0) -> Any:
+        """Return the label of each input, or `no_match_label` where it is unknown; see :meth:`simplug.Index.match`."""
+        return self.gallery.match(self.embed(x, verbose=verbose), cutpoint=cutpoint, no_match_label=no_match_label)
+
+    def evaluate_retrieval(
+        self, x: Any, y: Any, metrics: Sequence[Any] = ("recall@1",), *, verbose: int = 0, **options: Any
+    ) -> dict[str, float]:
+        """Score the neighbours of inputs; `options` as for :meth:`simplug.Index.evaluate_retrieval`."""
+        return self.gallery.evaluate_retrieval(self.embed(x, verbose=verbose), y, metrics, **options)
+
+    def evaluate_classification(self, x: Any, y: Any, *, verbose: int = 0, **options: Any) -> Any:
+        """Score the matches of inputs at each cut point; see :meth:`simplug.Index.evaluate_classification`."""
+        return self.gallery.evaluate_classification(self.embed(x, verbose=verbose), y, **options)
+
+    def index_size(self) -> int:
+        """Return the number of records in the index."""
+        return len(self.gallery)
+
+    def index_summary(self) -> dict[str, Any]:
+        """Return what the index is made of, its size, and how often and how fast it was asked."""
+        return self.gallery.summary()
+
+    def to_data_frame(self, limit: int | None = None) -> Any:
+        """Return the records of the index as a pandas data frame.
+
+        Args:
+            limit: At most this many records, the oldest first.
+
+        Raises:
+            SimplugError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise SimplugError("to_data_frame needs pandas: pip install pandas") from None
+        return pd.DataFrame(self.gallery.to_columns(limit=limit))
+
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **options: Any) -> None:
+        """Save the model.
+
+        Args:
+            filepath: A name that ends in ``.keras`` gets the model alone, as Keras writes it. Any other name becomes a
+                folder with the model and its index, to be read by :func:`simplug.load`.
+            overwrite: Replace what is there; the old folder goes only when the new one is complete.
+            **options: As in Keras, for a ``.keras`` file.
+
+        Raises:
+            ArtifactError: `overwrite` is false and the folder exists, or it cannot be written.
+        """
+        path = Path(filepath)
+        if path.suffix == ".keras":
+            super().save(path, overwrite=overwrite, **options)
+            return
+        if options:
+            raise InvalidInputError(f"{', '.join(options)}: only for a path that ends in .keras")
+        config = {"distance": to_config(self._distance), "has_index": self._gallery is not None}
+        with staged_folder(path, overwrite=overwrite) as folder:
+            super().save(folder / WEIGHTS_FILE)
+            if self._gallery is not None:
+                self._gallery.save(folder / INDEX_FOLDER)
+            providers = providers_of(self._distance, self._loss_component)
+            # The index has a manifest of its own and checks itself.
+            write_manifest(folder, "model", config, providers, leave_out=(INDEX_FOLDER,))
+
+
+def load_weights_file(path: Path) -> keras.Model:
+    """Read a ``.keras`` file; the file names no code, and components are found among what is installed.
+
+    Raises:
+        ArtifactError: The file is missing, or Keras cannot read it.
+    """
+    if not path.is_file():
+        raise ArtifactError(f"{path}: there is no such file")
+    try:
+        return keras.saving.load_model(path, safe_mode=True)
+    except SimplugError:
+        raise
+    except Exception as cause:
+        raise ArtifactError(f"{path} cannot be read as a Keras model: {cause}") from cause
