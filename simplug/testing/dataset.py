@@ -1,0 +1,83 @@
+"""The checks of data sets."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from simplug.api import Data, Dataset
+from simplug.testing.component import ComponentSuite
+
+
+class DatasetSuite(ComponentSuite):
+    """Checks that a data set loads the same named splits every time.
+
+    A data set that reads the user's files needs a fixture `config` that writes some, or names files that exist.
+    """
+
+    kind: ClassVar[str] = "dataset"
+    number_of_checks: ClassVar[int] = 24
+
+    @pytest.fixture
+    def data(self, component: Dataset) -> Data:
+        """The loaded data set."""
+        return component.load()
+
+    def test_there_is_a_split_to_train_on(self, data: Data) -> None:
+        """`train` is always there."""
+        assert isinstance(data, Data)
+        assert "train" in data.splits
+
+    def test_no_split_is_empty(self, data: Data) -> None:
+        """An empty split is a DataError of `load`."""
+        assert {name: len(split) for name, split in data.splits.items() if len(split) == 0} == {}
+
+    def test_labels_are_int64_one_for_each_example(self, data: Data) -> None:
+        """(n,) labels for (n, ...) examples."""
+        for name, split in data.splits.items():
+            assert (split.labels.dtype, split.labels.shape) == (np.int64, (len(split.inputs),)), name
+
+    def test_the_splits_have_examples_of_one_shape(self, data: Data) -> None:
+        """What is trained on one split is used on the others."""
+        assert len({(split.inputs.shape[1:], split.inputs.dtype) for split in data.splits.values()}) == 1
+
+    def test_numbers_are_finite(self, data: Data) -> None:
+        """No NaN and no infinity."""
+        for name, split in data.splits.items():
+            if np.issubdtype(split.inputs.dtype, np.number):
+                assert np.isfinite(split.inputs).all(), name
+
+    def test_class_names_are_texts_by_label(self, data: Data) -> None:
+        """Where there are names, every label has one."""
+        for label, name in data.class_names.items():
+            assert label == int(label)
+            assert isinstance(name, str)
+        if data.class_names:
+            present = set().union(*(split.labels.tolist() for split in data.splits.values()))
+            assert present <= {int(label) for label in data.class_names}
+
+    def test_a_second_load_is_equal(self, component: Dataset, data: Data) -> None:
+        """The same recipe gives the same examples in the same order."""
+        _assert_equal(component.load(), data)
+
+    def test_loads_are_independent(self, component: Dataset, data: Data) -> None:
+        """Changing what was loaded does not change what is loaded next."""
+        kept = {name: (split.inputs.copy(), split.labels.copy()) for name, split in data.splits.items()}
+        for split in data.splits.values():
+            if split.inputs.flags.writeable:
+                split.inputs[:1] = split.inputs[-1:]
+            split.labels[:1] += 1
+        again = component.load()
+        for name, (inputs, labels) in kept.items():
+            np.testing.assert_array_equal(again.splits[name].inputs, inputs)
+            np.testing.assert_array_equal(again.splits[name].labels, labels)
+
+
+def _assert_equal(one: Data, other: Data) -> None:
+    assert list(one.splits) == list(other.splits)
+    assert dict(one.class_names) == dict(other.class_names)
+    for name, split in one.splits.items():
+        np.testing.assert_array_equal(split.inputs, other.splits[name].inputs)
+        np.testing.assert_array_equal(split.labels, other.splits[name].labels)

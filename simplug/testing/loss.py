@@ -1,0 +1,170 @@
+"""The checks of losses."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from simplug.api import InvalidInputError, Loss
+from simplug.testing.batches import DIM, embeddings, labels, shuffled
+from simplug.testing.component import ComponentSuite
+from simplug.testing.tensors import array, gradient, in_graph, in_xla
+
+
+class LossSuite(ComponentSuite):
+    """Checks that a loss is a finite scalar with a finite gradient for every batch, and the same in every mode."""
+
+    kind: ClassVar[str] = "loss"
+    number_of_checks: ClassVar[int] = 35
+
+    def test_it_is_a_finite_scalar(self, component: Loss) -> None:
+        """A float32 scalar."""
+        value = array(component(labels(4, 3), embeddings(12)))
+        assert (value.shape, value.dtype) == ((), np.float32)
+        assert np.isfinite(value)
+
+    def test_the_gradient_flows(self, component: Loss) -> None:
+        """An ordinary batch has a gradient that is finite and not zero."""
+        slope = self._gradient(component, labels(4, 3), embeddings(12))
+        assert np.isfinite(slope).all()
+        assert np.any(slope)
+
+    def test_the_order_of_the_batch_does_not_matter(self, component: Loss) -> None:
+        """Examples may come in any order."""
+        order = shuffled(12)
+        value = array(component(labels(4, 3), embeddings(12)))
+        moved = array(component(labels(4, 3)[order], embeddings(12)[order]))
+        np.testing.assert_allclose(moved, value, rtol=1e-4, atol=1e-6)
+
+    def test_the_order_of_the_references_does_not_matter(self, component: Loss) -> None:
+        """References may come in any order."""
+        order = shuffled(8)
+        references = labels(4, 2), embeddings(8, seed=2)
+        value = array(component(labels(4, 3), embeddings(12), *references))
+        moved = array(component(labels(4, 3), embeddings(12), *(part[order] for part in references)))
+        np.testing.assert_allclose(moved, value, rtol=1e-4, atol=1e-6)
+
+    def test_the_names_of_the_classes_do_not_matter(self, component: Loss) -> None:
+        """Labels say which examples are alike, and nothing else."""
+        value = array(component(labels(4, 3), embeddings(12)))
+        renamed = np.array([70, -3, 5, 0], np.int32)[labels(4, 3)]
+        np.testing.assert_allclose(array(component(renamed, embeddings(12))), value, rtol=1e-5, atol=1e-6)
+
+    def test_a_batch_of_one_class_is_finite(self, component: Loss) -> None:
+        """There are no negatives."""
+        self._finite(component, np.zeros(6, np.int32), embeddings(6))
+
+    def test_a_batch_without_positives_is_finite(self, component: Loss) -> None:
+        """Every example has a class of its own."""
+        self._finite(component, np.arange(6, dtype=np.int32), embeddings(6))
+
+    def test_equal_embeddings_are_finite(self, component: Loss) -> None:
+        """A collapsed model gives such batches."""
+        self._finite(component, labels(3, 2), np.repeat(embeddings(1), 6, axis=0))
+
+    def test_zero_embeddings_are_finite(self, component: Loss) -> None:
+        """So does a dead one."""
+        self._finite(component, labels(3, 2), np.zeros((6, DIM), np.float32))
+
+    def test_far_embeddings_are_finite(self, component: Loss) -> None:
+        """Exponentials must not overflow."""
+        self._finite(component, labels(4, 3), 100 * embeddings(12))
+
+    def test_a_single_example_gives_zero(self, component: Loss) -> None:
+        """A batch without a valid pair has loss 0 and gradient 0."""
+        value = array(component(labels(1, 1), embeddings(1)))
+        assert value == 0
+        assert not np.any(self._gradient(component, labels(1, 1), embeddings(1)))
+
+    def test_half_precision_is_computed_in_float32(self, component: Loss) -> None:
+        """float16 and bfloat16 embeddings give a float32 loss, that of the same numbers in float32."""
+        from keras import ops
+
+        for dtype in ("float16", "bfloat16"):
+            halves = ops.cast(embeddings(12), dtype)
+            value = array(component(labels(4, 3), halves))
+            exact = array(component(labels(4, 3), ops.cast(halves, "float32")))
+            assert value.dtype == np.float32, dtype
+            np.testing.assert_allclose(value, exact, rtol=1e-3, atol=1e-5, err_msg=dtype)
+            slope = gradient(lambda rows: component(labels(4, 3), rows), embeddings(12), dtype)
+            assert np.isfinite(slope).all(), dtype
+
+    def test_graph_mode_gives_the_same(self, component: Loss) -> None:
+        """Traced once for batches of any length."""
+        (value,) = in_graph(component, labels(4, 3), embeddings(12))
+        np.testing.assert_allclose(value, array(component(labels(4, 3), embeddings(12))), rtol=1e-5, atol=1e-6)
+
+    def test_xla_gives_the_same(self, component: Loss) -> None:
+        """Under `jit_compile=True`."""
+        (value,) = in_xla(component, labels(4, 3), embeddings(12))
+        np.testing.assert_allclose(value, array(component(labels(4, 3), embeddings(12))), rtol=1e-4, atol=1e-5)
+
+    def test_labels_may_be_a_column_of_any_integers(self, component: Loss) -> None:
+        """(n,) and (n, 1), of any integer dtype."""
+        value = array(component(labels(4, 3), embeddings(12)))
+        for dtype in ("int64", "uint8", "int32"):
+            for shape in ((12,), (12, 1)):
+                given = labels(4, 3).astype(dtype).reshape(shape)
+                np.testing.assert_allclose(array(component(given, embeddings(12))), value, rtol=1e-6, atol=1e-7)
+
+    def test_references_may_differ_in_number(self, component: Loss) -> None:
+        """Anchors are compared with references of their own, and both are learned."""
+        own, refs, ref_labels = embeddings(12), embeddings(8, seed=2), labels(4, 2)
+        assert np.isfinite(array(component(labels(4, 3), own, ref_labels, refs)))
+        for slope in (
+            gradient(lambda rows: component(labels(4, 3), rows, ref_labels, refs), own),
+            gradient(lambda rows: component(labels(4, 3), own, ref_labels, rows), refs),
+        ):
+            assert np.isfinite(slope).all()
+            assert np.any(slope)
+
+    def test_bad_input_is_refused(self, component: Loss) -> None:
+        """Lengths that differ, labels that are no integers, embeddings of another rank, half a reference set."""
+        good = labels(4, 3), embeddings(12)
+        bad: list[tuple[Any, ...]] = [
+            (good[0][:-1], good[1]),
+            (good[0].astype(np.float32), good[1]),
+            (good[0].reshape(6, 2), good[1]),
+            (good[0], good[1][:, :, None]),
+            (*good, good[0], None),
+            (*good, None, good[1]),
+            (*good, good[0][:-1], good[1]),
+        ]
+        for arguments in bad:
+            with pytest.raises(InvalidInputError):
+                component(*arguments)
+
+    def test_gradient_descent_lowers_it(self, component: Loss) -> None:
+        """Steps against the gradient make it smaller."""
+        rows = embeddings(12)
+        first = array(component(labels(4, 3), rows))
+        for _ in range(20):
+            slope = self._gradient(component, labels(4, 3), rows)
+            rows = rows - 0.1 * slope / max(float(np.linalg.norm(slope)), 1e-12)
+        assert array(component(labels(4, 3), rows)) < first
+
+    def test_a_keras_loss_of_it_survives_saving(self, component: Loss) -> None:
+        """The loss of a compiled model comes back from its config as the same component."""
+        import json
+
+        import keras
+
+        from simplug.learn.loss import ComponentLoss
+
+        adapted = ComponentLoss(component)
+        config = json.loads(json.dumps(keras.saving.serialize_keras_object(adapted)))
+        again = keras.saving.deserialize_keras_object(config)
+        assert again.component == component
+        np.testing.assert_allclose(
+            array(again(labels(4, 3), embeddings(12))), array(component(labels(4, 3), embeddings(12))), rtol=1e-6
+        )
+
+    def _finite(self, component: Loss, given: np.ndarray, rows: np.ndarray) -> None:
+        assert np.isfinite(array(component(given, rows)))
+        assert np.isfinite(self._gradient(component, given, rows)).all()
+
+    @staticmethod
+    def _gradient(component: Loss, given: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return gradient(lambda moving: component(given, moving), rows)

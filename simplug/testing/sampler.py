@@ -1,0 +1,148 @@
+"""The checks of samplers."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import attrs
+import numpy as np
+import pytest
+
+from simplug.api import Augmenter, Batches, DataError, Sampler, Split
+from simplug.testing.component import ComponentSuite
+
+
+@attrs.frozen
+class _Twice(Augmenter):
+    """Gives a batch as it is, and again with noise."""
+
+    def views(self, inputs: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Return two views."""
+        return inputs, (inputs + rng.uniform(0, 0.5, size=inputs.shape)).astype(inputs.dtype)
+
+
+class SamplerSuite(ComponentSuite):
+    """Checks that batches are of one shape, and depend on the seed, the epoch and the position alone.
+
+    Attributes:
+        classes: How many classes the split of the tests has.
+        examples: How many examples each class has.
+        steps: How many batches an epoch of the tests has.
+    """
+
+    kind: ClassVar[str] = "sampler"
+    number_of_checks: ClassVar[int] = 29
+    classes: ClassVar[int] = 12
+    examples: ClassVar[int] = 20
+    steps: ClassVar[int] = 6
+
+    def test_an_epoch_has_the_steps_asked_for(self, component: Sampler) -> None:
+        """`len` is the number of steps."""
+        for steps in (1, self.steps):
+            assert len(component.batches(self._split(), steps=steps, seed=0)) == steps
+
+    def test_batches_are_inputs_and_int64_labels(self, component: Sampler) -> None:
+        """Inputs keep their dtype and the shape of an example; there is a label for each."""
+        split = self._split()
+        for inputs, labels in _epoch(self._batches(component)):
+            assert inputs.dtype == split.inputs.dtype
+            assert inputs.shape == (len(labels), *split.inputs.shape[1:])
+            assert (labels.dtype, labels.ndim) == (np.int64, 1)
+            assert len(labels) > 0
+
+    def test_all_batches_have_one_size(self, component: Sampler) -> None:
+        """Compiled programs want static shapes."""
+        assert len({inputs.shape for inputs, _ in _epoch(self._batches(component))}) == 1
+
+    def test_every_example_has_its_own_label(self, component: Sampler) -> None:
+        """Inputs and labels are drawn together."""
+        for inputs, labels in _epoch(self._batches(component)):
+            np.testing.assert_array_equal(inputs[:, 1].astype(np.int64), labels)
+
+    def test_the_same_seed_gives_the_same_batches(self, component: Sampler) -> None:
+        """A run can be repeated."""
+        _assert_equal(_epoch(self._batches(component)), _epoch(self._batches(component)))
+
+    def test_another_seed_gives_other_batches(self, component: Sampler) -> None:
+        """The seed is used."""
+        assert _differ(_epoch(self._batches(component, seed=1)), _epoch(self._batches(component, seed=2)))
+
+    def test_another_epoch_gives_other_batches(self, component: Sampler) -> None:
+        """Epochs are not repetitions."""
+        batches = self._batches(component)
+        first = _epoch(batches)
+        batches.start_epoch(1)
+        assert _differ(first, _epoch(batches))
+
+    def test_an_epoch_can_be_returned_to(self, component: Sampler) -> None:
+        """Training can resume at any epoch; a fresh object is at epoch 0."""
+        batches = self._batches(component)
+        first = _epoch(batches)
+        batches.start_epoch(3)
+        third = _epoch(batches)
+        batches.start_epoch(0)
+        _assert_equal(_epoch(batches), first)
+        resumed = self._batches(component)
+        resumed.start_epoch(3)
+        _assert_equal(_epoch(resumed), third)
+
+    def test_batches_may_be_asked_for_in_any_order(self, component: Sampler) -> None:
+        """Several workers ask at once."""
+        batches, backwards = self._batches(component), self._batches(component)
+        forwards = _epoch(batches)
+        _assert_equal([backwards[step] for step in reversed(range(self.steps))][::-1], forwards)
+        _assert_equal([batches[2], batches[2]], [forwards[2], forwards[2]])
+
+    def test_the_global_random_state_is_left_alone(self, component: Sampler) -> None:
+        """Chance comes from the seed; what else the process does with NumPy's global one makes no difference."""
+        before = np.random.get_state(legacy=False)
+        _epoch(self._batches(component))
+        after = np.random.get_state(legacy=False)
+        np.testing.assert_array_equal(after["state"]["key"], before["state"]["key"])
+        assert after["state"]["pos"] == before["state"]["pos"]
+
+    def test_views_repeat_the_labels(self, component: Sampler) -> None:
+        """An augmenter's views come one after the other, with the labels repeated, the same in any order of asking."""
+        split = self._split()
+        plain = _epoch(component.batches(split, steps=self.steps, seed=1))
+        twice = component.batches(split, steps=self.steps, seed=1, augmenter=_Twice())
+        viewed = [twice[step] for step in reversed(range(self.steps))][::-1]
+        _assert_equal(viewed, _epoch(component.batches(split, steps=self.steps, seed=1, augmenter=_Twice())))
+        for (inputs, labels), (views, repeated) in zip(plain, viewed, strict=True):
+            np.testing.assert_array_equal(repeated, np.tile(labels, 2))
+            np.testing.assert_array_equal(views[: len(inputs)], inputs)
+            np.testing.assert_allclose(views[len(inputs) :], inputs, atol=0.5)
+
+    def test_the_split_is_left_alone(self, component: Sampler) -> None:
+        """Batches are copies: changing one changes nothing else."""
+        split = self._split()
+        inputs, labels = component.batches(split, steps=self.steps, seed=1)[0]
+        inputs[...], labels[...] = 0, 0
+        np.testing.assert_array_equal(split.inputs, self._split().inputs)
+        np.testing.assert_array_equal(split.labels, self._split().labels)
+
+    def test_a_split_that_cannot_fill_a_batch_is_refused(self, component: Sampler) -> None:
+        """An empty split is a DataError, before the first batch."""
+        with pytest.raises(DataError):
+            component.batches(self._split()[np.empty(0, np.int64)], steps=self.steps, seed=1)
+
+    def _split(self) -> Split:
+        labels = np.repeat(np.arange(self.classes), self.examples)
+        return Split(np.stack([np.arange(len(labels)), labels], axis=1).astype(np.float32), labels)
+
+    def _batches(self, component: Sampler, seed: int = 1) -> Batches:
+        return component.batches(self._split(), steps=self.steps, seed=seed)
+
+
+def _epoch(batches: Batches) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [batches[step] for step in range(len(batches))]
+
+
+def _assert_equal(given: list[tuple[np.ndarray, ...]], expected: list[tuple[np.ndarray, ...]]) -> None:
+    for left, right in zip(given, expected, strict=True):
+        for one, other in zip(left, right, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def _differ(left: list[tuple[np.ndarray, np.ndarray]], right: list[tuple[np.ndarray, np.ndarray]]) -> bool:
+    return any(not np.array_equal(one[0], other[0]) for one, other in zip(left, right, strict=True))

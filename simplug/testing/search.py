@@ -1,0 +1,209 @@
+"""The checks of searches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from simplug.api import Distance, Engine, Search
+from simplug.kernel.registry import registry_of
+from simplug.testing.batches import embeddings
+from simplug.testing.component import ComponentSuite
+
+DIM = 16
+
+
+class SearchSuite(ComponentSuite):
+    """Checks that an engine finds the neighbours, and reports distances by the distance's own definition.
+
+    Attributes:
+        distances: Names of distances; the tests use those that the search serves.
+        recall: The share of true neighbours that an approximate search must find among 500 vectors.
+    """
+
+    kind: ClassVar[str] = "search"
+    number_of_checks: ClassVar[int] = 33
+    distances: ClassVar[tuple[str, ...]] = ("cosine", "euclidean", "inner_product", "manhattan", "snr")
+    recall: ClassVar[float] = 0.95
+
+    def test_it_serves_a_distance(self, component: Search) -> None:
+        """At least one of the suite's distances, or nothing below would be tested."""
+        assert self._served(component)
+
+    def test_neighbours_are_the_nearest(self, component: Search) -> None:
+        """An exact search agrees with brute force; another reaches the recall of the suite."""
+        vectors, queries = embeddings(500, dim=DIM), embeddings(40, seed=1, dim=DIM)
+        for distance in self._served(component):
+            rows, _ = _filled(component, distance, vectors).search(queries, 10)
+            true = np.argsort(distance.numpy(queries, vectors), axis=1, kind="stable")[:, :10]
+            if component.exact:
+                np.testing.assert_array_equal(rows, true, err_msg=repr(distance))
+            found = np.mean([len(set(one) & set(other)) / 10 for one, other in zip(rows, true, strict=True)])
+            assert found >= self.recall, f"{distance}: recall {found:.3f}"
+
+    def test_distances_are_those_of_the_definition(self, component: Search) -> None:
+        """To 1e-4, whatever the engine measures inside."""
+        vectors, queries = embeddings(200, dim=DIM), embeddings(20, seed=1, dim=DIM)
+        for distance in self._served(component):
+            rows, distances = _filled(component, distance, vectors).search(queries, 10)
+            expected = np.take_along_axis(distance.numpy(queries, vectors), rows, axis=1)
+            np.testing.assert_allclose(distances, expected, rtol=1e-4, atol=1e-4, err_msg=repr(distance))
+
+    def test_results_are_int64_rows_and_float32_distances(self, component: Search) -> None:
+        """(q, k) each."""
+        for _, engine, _ in self._engines(component):
+            rows, distances = engine.search(embeddings(3, seed=1, dim=DIM), 4)
+            assert (rows.shape, rows.dtype) == ((3, 4), np.int64)
+            assert (distances.shape, distances.dtype) == ((3, 4), np.float32)
+
+    def test_the_nearest_comes_first(self, component: Search) -> None:
+        """Distances ascend along a row."""
+        for distance, engine, _ in self._engines(component):
+            _, distances = engine.search(embeddings(20, seed=1, dim=DIM), 20)
+            assert (np.diff(distances, axis=1) >= -1e-6).all(), distance
+
+    def test_no_row_is_found_twice(self, component: Search) -> None:
+        """The k places hold k records."""
+        for distance, engine, _ in self._engines(component):
+            rows, _ = engine.search(embeddings(20, seed=1, dim=DIM), 30)
+            assert all(len(set(row)) == 30 for row in rows.tolist()), distance
+
+    def test_places_beyond_the_records_are_empty(self, component: Search) -> None:
+        """They have row -1 and distance inf; the others are filled."""
+        for distance, engine, count in self._engines(component, count=7):
+            rows, distances = engine.search(embeddings(3, seed=1, dim=DIM), 12)
+            assert np.sort(rows[:, :count], axis=1).tolist() == [list(range(count))] * 3, distance
+            assert (rows[:, count:] == -1).all()
+            assert np.isfinite(distances[:, :count]).all()
+            assert (distances[:, count:] == np.inf).all()
+
+    def test_an_empty_engine_finds_nothing(self, component: Search) -> None:
+        """No record is no error."""
+        for distance in self._served(component):
+            engine = component.create(DIM, distance)
+            assert len(engine) == 0
+            rows, distances = engine.search(embeddings(2, dim=DIM), 3)
+            assert (rows == -1).all()
+            assert (distances == np.inf).all()
+            assert rows.shape == distances.shape == (2, 3)
+
+    def test_a_single_record_is_found(self, component: Search) -> None:
+        """The smallest gallery."""
+        for _, engine, _ in self._engines(component, count=1):
+            assert len(engine) == 1
+            rows, _ = engine.search(embeddings(2, seed=1, dim=DIM), 1)
+            assert rows.tolist() == [[0], [0]]
+
+    def test_equal_vectors_are_all_found(self, component: Search) -> None:
+        """Duplicates are records like others: all of them come before anything farther."""
+        one = embeddings(1, dim=DIM)
+        away = -np.linspace(0.5, 1.5, 30, dtype=np.float32)[:, None] * one + embeddings(30, seed=2, dim=DIM) / 10
+        vectors = np.concatenate([np.repeat(one, 20, axis=0), away])
+        for distance in self._served(component):
+            rows, distances = _filled(component, distance, vectors).search(one, 20)
+            assert sorted(rows[0].tolist()) == list(range(20)), distance
+            np.testing.assert_allclose(distances[0], distance.numpy(one, one)[0, 0], atol=1e-4)
+
+    def test_a_removed_record_is_never_found(self, component: Search) -> None:
+        """However many places are asked for."""
+        for distance, engine, count in self._engines(component):
+            gone = np.arange(0, count, 2)
+            engine.remove(gone)
+            assert len(engine) == count - len(gone)
+            rows, distances = engine.search(embeddings(10, seed=1, dim=DIM), count)
+            assert not np.isin(rows, gone).any(), distance
+            assert (np.sort(rows, axis=1)[:, -len(engine) :] == np.arange(1, count, 2)).all()
+            assert np.isfinite(distances).sum() == 10 * len(engine)
+
+    def test_an_emptied_engine_can_be_filled_again(self, component: Search) -> None:
+        """Removing everything leaves a working engine."""
+        for distance, engine, count in self._engines(component):
+            engine.remove(np.arange(count))
+            assert len(engine) == 0
+            assert (engine.search(embeddings(2, dim=DIM), 3)[0] == -1).all()
+            fresh = np.arange(count, count + 5)
+            engine.add(fresh, embeddings(5, seed=4, dim=DIM))
+            rows, _ = engine.search(embeddings(2, dim=DIM), 5)
+            assert np.sort(rows, axis=1).tolist() == [fresh.tolist()] * 2, distance
+
+    def test_it_grows_in_many_small_steps(self, component: Search) -> None:
+        """One by one, then in blocks: the same records are found as after one large step."""
+        vectors, queries = embeddings(300, dim=DIM), embeddings(10, seed=1, dim=DIM)
+        for distance in self._served(component):
+            engine = component.create(DIM, distance)
+            for start in [*range(100), *range(100, 300, 20)]:
+                rows = np.arange(start, start + 1 if start < 100 else start + 20)
+                engine.add(rows, vectors[rows])
+            assert len(engine) == 300
+            found, _ = engine.search(queries, 5)
+            true = np.argsort(distance.numpy(queries, vectors), axis=1, kind="stable")[:, :5]
+            assert np.mean([np.isin(one, other) for one, other in zip(found, true, strict=True)]) >= self.recall
+
+    def test_rows_are_any_int64_numbers(self, component: Search) -> None:
+        """Rows have gaps and grow large."""
+        rows = np.array([3, 2**33, 2**40 + 1], dtype=np.int64)
+        for distance in self._served(component):
+            engine = component.create(DIM, distance)
+            engine.add(rows, embeddings(3, dim=DIM))
+            engine.remove(rows[:1])
+            found, _ = engine.search(embeddings(1, seed=1, dim=DIM), 3)
+            assert sorted(found[0].tolist()) == [-1, 2**33, 2**40 + 1], distance
+
+    def test_the_vectors_given_are_left_alone(self, component: Search) -> None:
+        """They are neither changed nor kept: the caller may write over them."""
+        vectors, queries = embeddings(30, dim=DIM), embeddings(3, seed=1, dim=DIM)
+        for distance in self._served(component):
+            given, asked = vectors.copy(), queries.copy()
+            engine = _filled(component, distance, given)
+            before = engine.search(asked, 5)
+            np.testing.assert_array_equal(given, vectors)
+            np.testing.assert_array_equal(asked, queries)
+            given[...] = 0
+            np.testing.assert_array_equal(engine.search(asked, 5)[0], before[0])
+
+    def test_engines_are_independent(self, component: Search) -> None:
+        """Two engines of one recipe share nothing."""
+        for distance, engine, count in self._engines(component, count=5):
+            other = component.create(DIM, distance)
+            other.add(np.array([9]), embeddings(1, seed=3, dim=DIM))
+            assert (len(engine), len(other)) == (count, 1)
+
+    def test_a_saved_engine_gives_equal_results(self, component: Search, tmp_path: Path) -> None:
+        """What a persistent search saved is the same when loaded; another says that it is not persistent."""
+        queries = embeddings(10, seed=1, dim=DIM)
+        for number, (distance, engine, count) in enumerate(self._engines(component)):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            if not component.persistent:
+                with pytest.raises(TypeError, match="not persistent"):
+                    component.load(folder, DIM, distance)
+                continue
+            engine.remove(np.arange(5))
+            engine.save(folder)
+            again = component.load(folder, DIM, distance)
+            assert len(again) == len(engine)
+            for one, other in zip(again.search(queries, count), engine.search(queries, count), strict=True):
+                np.testing.assert_array_equal(one, other)
+            again.add(np.array([count]), queries[:1])
+            again.remove(np.array([6]))
+            rows, _ = again.search(queries[:1], count)
+            assert count in rows
+            assert 6 not in rows
+
+    def _served(self, component: Search) -> list[Distance]:
+        built = [registry_of("distance").build(name) for name in self.distances]
+        return [one for one in built if component.spaces is None or one.space in component.spaces]
+
+    def _engines(self, component: Search, count: int = 60) -> Iterator[tuple[Distance, Engine, int]]:
+        for distance in self._served(component):
+            yield distance, _filled(component, distance, embeddings(count, dim=DIM)), count
+
+
+def _filled(component: Search, distance: Any, vectors: np.ndarray) -> Engine:
+    engine = component.create(DIM, distance)
+    engine.add(np.arange(len(vectors), dtype=np.int64), vectors)
+    return engine
