@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+import attrs
 import numpy as np
 
-from simplug.kernel.component import Component
+from simplug.kernel.component import Component, fields_of
 from simplug.kernel.config import label_of, to_config
 
 
@@ -25,8 +26,23 @@ class Metric(Component, ABC):
 
     @property
     def label(self) -> str:
-        """The name under which results are reported, such as ``recall@5``."""
-        return label_of(to_config(self))
+        """The name under which results are reported, such as ``recall@5``.
+
+        Settings that are not in that name and differ from their defaults follow in parentheses, such as
+        ``map@5(denominator=relevant)``, so that two metrics that differ never share a label.
+        """
+        config = to_config(self)
+        required = [field for field in fields_of(type(self)) if field.default is attrs.NOTHING]
+        unchanged = to_config(type(self)(**{str(field.alias): getattr(self, field.name) for field in required}))
+        name = label_of(config)
+        told = {"name", "k"} if name.endswith(f"@{config.get('k')}") else {"name"}
+        needed = {field.alias for field in required}
+        settings = ", ".join(
+            f"{key}={value}"
+            for key, value in config.items()
+            if key not in told and (key in needed or value != unchanged[key])
+        )
+        return f"{name}({settings})" if settings else name
 
 
 class RetrievalMetric(Metric):
@@ -36,7 +52,10 @@ class RetrievalMetric(Metric):
 
     @abstractmethod
     def depth(self, relevant: np.ndarray) -> int:
-        """Return how many neighbours are needed, given (q,) numbers of relevant records in the gallery."""
+        """Return how many neighbours are needed, given (q,) numbers of relevant records in the gallery.
+
+        It may be more than the gallery holds; the caller then fetches the whole gallery.
+        """
 
     @abstractmethod
     def score(self, hits: np.ndarray, relevant: np.ndarray) -> np.ndarray:
@@ -55,15 +74,16 @@ class ClassificationMetric(Metric):
 
     Attributes:
         zero_division: The value where the denominator is 0.
+        cut_at: Which of the distances that reach a wanted value becomes the cut point. A metric that is perfect when
+            everything is accepted, such as recall, asks for the ``"smallest"``; any other for the ``"largest"``.
     """
 
     task: ClassVar[str] = "classification"
     zero_division: ClassVar[float] = 0.0
+    cut_at: ClassVar[Literal["smallest", "largest"]] = "largest"
 
     @abstractmethod
-    def fraction(
-        self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def fraction(self, tp: np.ndarray, fp: np.ndarray, tn: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return numerator and denominator, from counts of any one shape.
 
         A query is positive when its match is within the threshold, and true when the match has the query's label or,

@@ -33,7 +33,10 @@ class Rows:
 
 
 class Records(ABC):
-    """An open store."""
+    """An open store.
+
+    Several threads may read at once; the index lets nobody read while it commits.
+    """
 
     @abstractmethod
     def __len__(self) -> int:
@@ -44,6 +47,16 @@ class Records(ABC):
     def sequence(self) -> int:
         """The number of commits so far; it is part of what is stored."""
 
+    @property
+    @abstractmethod
+    def last_row(self) -> int:
+        """The highest row ever committed, removed ones included; -1 before the first. It is part of what is stored."""
+
+    @property
+    @abstractmethod
+    def last_id(self) -> int:
+        """The highest id ever committed, removed ones included; -1 before the first. It is part of what is stored."""
+
     @abstractmethod
     def commit(self, added: Rows | None, removed: np.ndarray) -> None:
         """Add records and take others away, all or nothing.
@@ -51,20 +64,27 @@ class Records(ABC):
         When it returns, the change is on disk if the store is persistent, and :attr:`sequence` is one higher.
 
         Args:
-            added: New records, with rows that were never used; None for none.
+            added: New records, with rows above :attr:`last_row`; None for none.
             removed: (n,) rows of present records.
+
+        Raises:
+            ArtifactError: It could not be written, or a removed row is not there; nothing was changed.
         """
 
     @abstractmethod
     def keys(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return rows, ids and labels of all records, in ascending order of rows."""
+        """Return rows, ids and labels of all records, in ascending order of rows.
+
+        Raises:
+            ArtifactError: A record is damaged or missing.
+        """
 
     @abstractmethod
     def embeddings(self, rows: np.ndarray) -> np.ndarray:
         """Return the (n, d) float32 embeddings of present rows.
 
         Raises:
-            ArtifactError: A record is damaged.
+            ArtifactError: A record is damaged or not there; the message has its id or row.
         """
 
     @abstractmethod
@@ -72,7 +92,7 @@ class Records(ABC):
         """Return the payloads of present rows.
 
         Raises:
-            ArtifactError: A record is damaged.
+            ArtifactError: A record is damaged or not there; the message has its id or row.
         """
 
     @abstractmethod
@@ -99,8 +119,15 @@ class Store(Component, ABC):
     persistent: ClassVar[bool] = False
 
     @abstractmethod
-    def open(self, folder: Path | None, dim: int, *, readonly: bool = False) -> Records:
-        """Open the records in a folder, which is made if need be; None asks for records in memory alone.
+    def open(self, folder: Path | None, dim: int, *, create: bool = True, readonly: bool = False) -> Records:
+        """Open the records in a folder; None asks for records in memory alone.
+
+        Args:
+            folder: Where a persistent store keeps its files.
+            dim: The dimension of the embeddings.
+            create: Whether a folder without records becomes a new, empty store instead of an error; the index asks
+                for it only when it is made itself, so that lost files are never taken for an empty store.
+            readonly: Whether the records are only read; then nothing is created.
 
         Raises:
             ArtifactError: The folder holds something else, records of another dimension, or damaged files.
@@ -111,5 +138,3 @@ class Store(Component, ABC):
 def no_rows() -> np.ndarray:
     """Return an empty array of rows."""
     return np.empty(0, dtype=np.int64)
-
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import re
 import types
@@ -225,10 +224,7 @@ def _value(field: attrs.Attribute[Any], value: Any, path: str, report: Report) -
         return tuple(_component(kind, one, f"{path}[{i}]", report) for i, one in enumerate(value))
     if kind:
         return _component(kind, value, path, report)
-    section = section_type(field.type)
-    if section is not None:
-        return value if isinstance(value, section) else _section(section, value, path, report)
-    plain = _leaf(value, field.type, path, report)
+    plain = _typed(value, field.type, path, report)
     bounds = field.metadata.get(BOUNDS_KEY)
     if plain is not _FAILED and bounds and plain is not None:
         for element in plain if isinstance(plain, tuple | list) else (plain,):
@@ -238,81 +234,86 @@ def _value(field: attrs.Attribute[Any], value: Any, path: str, report: Report) -
     return plain
 
 
-def _leaf(value: Any, expected: Any, path: str, report: Report) -> Any:
-    import cattrs
-
-    try:
-        return _converter().structure(value, expected)
-    except Exception as error:
-        where = path.replace("@", "(at)")
-        for line in cattrs.transform_error(error, path=where, format_exception=lambda exc, _: str(exc)):
-            message, _, at = line.rpartition(" @ ")
-            report.add(at, message)
-        return _FAILED
-
-
-@functools.cache
-def _converter() -> Any:
-    """A cattrs converter that takes values as they are: ``"3"`` is no number and ``1`` is no bool."""
-    import cattrs
-    from cattrs.strategies import configure_union_passthrough
-
-    converter = cattrs.Converter(forbid_extra_keys=True, prefer_attrib_converters=True)
-    for cls, article in ((bool, "true or false"), (int, "a whole number"), (float, "a number"), (str, "a text")):
-        converter.register_structure_hook(cls, functools.partial(_strict, article))
-    converter.register_structure_hook_func(_is_literal, _literal)
-    converter.register_structure_hook_func(_is_sequence, functools.partial(_list, converter))
-    configure_union_passthrough(bool | int | float | str | None, converter, accept_ints_as_floats=True)
-    return converter
-
-
-def _strict(article: str, value: Any, cls: type) -> Any:
-    if cls is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, cls) or (isinstance(value, bool) and cls is not bool):
-        raise ValueError(f"must be {article}, not {value!r}")
+def _typed(value: Any, expected: Any, path: str, report: Report) -> Any:
+    """Return a plain value as its declared type holds it, without guessing: ``"3"`` is no number and ``1`` no bool."""
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    section = section_type(expected)
+    if section is not None:
+        return value if isinstance(value, section) else _section(section, value, path, report)
+    if origin in (typing.Union, types.UnionType):
+        return _one_of(value, arguments, path, report)
+    if origin is typing.Literal:
+        problem = bounds_problem({"choices": arguments}, value)
+        return report.add(path, problem) if problem else value
+    if (origin or expected) in (list, tuple):
+        return _list(value, origin or expected, arguments, path, report)
+    if (origin or expected) in (dict, Mapping):
+        return _dict(value, arguments, path, report)
+    if isinstance(expected, type) and not _fits(value, expected):
+        return report.add(path, f"must be {_describe(expected)}, not {value!r}")
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"must be a finite number, not {value!r}")
-    return value
+        return report.add(path, f"must be a finite number, not {value!r}")
+    return float(value) if expected is float else value
 
 
-def _literal(value: Any, cls: Any) -> Any:
-    choices = typing.get_args(cls)
-    problem = bounds_problem({"choices": choices}, value)
-    if problem:
-        raise ValueError(problem)
-    return value
+def _fits(value: Any, expected: type) -> bool:
+    if isinstance(value, bool):
+        return expected in (bool, object)
+    return isinstance(value, int | float if expected is float else expected)
 
 
-def _is_literal(cls: Any) -> bool:
-    origin: Any = typing.get_origin(cls)
-    return origin is typing.Literal
+def _one_of(value: Any, alternatives: Sequence[Any], path: str, report: Report) -> Any:
+    for alternative in alternatives:
+        trial = Report()
+        result = _typed(value, alternative, path, trial)
+        if not trial.problems:
+            report.built += trial.built
+            return result
+    some = [alternative for alternative in alternatives if alternative is not type(None)]
+    if len(some) == 1 and some[0] not in _ARTICLES:
+        return _typed(value, some[0], path, report)
+    return report.add(path, f"must be {' or '.join(_describe(one) for one in alternatives)}, not {value!r}")
 
 
-def _is_sequence(cls: Any) -> bool:
-    return typing.get_origin(cls) in (list, tuple)
-
-
-def _list(converter: Any, value: Any, cls: Any) -> Any:
-    """Lists and tuples; a text is refused although it is a sequence, and the length of a fixed tuple is checked."""
-    from cattrs.errors import IterableValidationError, IterableValidationNote
-
-    origin, arguments = typing.get_origin(cls), typing.get_args(cls)
+def _list(value: Any, origin: type, arguments: Sequence[Any], path: str, report: Report) -> Any:
     if isinstance(value, str | Mapping) or not isinstance(value, Sequence):
-        raise ValueError(f"must be a list, not {value!r}")  # noqa: TRY004 - a mistake in a value, as all others here
-    fixed = origin is tuple and arguments[-1:] != (...,)
+        return report.add(path, f"must be a list, not {value!r}")
+    fixed = origin is tuple and arguments[-1:] != (...,) and bool(arguments)
     if fixed and len(value) != len(arguments):
-        raise ValueError(f"must be a list of {len(arguments)}, not of {len(value)}: {value!r}")
-    results, errors = [], []
-    for i, element in enumerate(value):
-        try:
-            results.append(converter.structure(element, arguments[i] if fixed else arguments[0]))
-        except Exception as error:
-            error.__notes__ = [*getattr(error, "__notes__", ()), IterableValidationNote(f"at {i}", i, arguments[0])]
-            errors.append(error)
-    if errors:
-        raise IterableValidationError("while reading a list", errors, cls)
-    return origin(results)
+        return report.add(path, f"must be a list of {len(arguments)}, not of {len(value)}: {value!r}")
+    expected = arguments if fixed else [arguments[0] if arguments else Any] * len(value)
+    before = len(report.problems)
+    elements = [_typed(one, expected[i], f"{path}[{i}]", report) for i, one in enumerate(value)]
+    return origin(elements) if len(report.problems) == before else _FAILED
+
+
+def _dict(value: Any, arguments: Sequence[Any], path: str, report: Report) -> Any:
+    if not isinstance(value, Mapping):
+        return report.add(path, f"must be a table, not {value!r}")
+    expected = arguments[1] if arguments else Any
+    before = len(report.problems)
+    table = {str(key): _typed(one, expected, _join(path, key), report) for key, one in value.items()}
+    return table if len(report.problems) == before else _FAILED
+
+
+_ARTICLES: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    type(None): f"'{NONE}'",
+}
+
+
+def _describe(expected: Any) -> str:
+    origin = typing.get_origin(expected) or expected
+    if origin is typing.Literal:
+        return f"one of {', '.join(map(repr, typing.get_args(expected)))}"
+    if origin in (list, tuple):
+        return "a list"
+    if origin in (dict, Mapping):
+        return "a table"
+    return _ARTICLES.get(expected, str(getattr(expected, "__name__", expected)))
 
 
 def _plain_field(record: Any, field: attrs.Attribute[Any]) -> Any:

@@ -88,27 +88,46 @@ def dumps(values: Mapping[str, Any]) -> str:
     return tomlkit.dumps(values)
 
 
+_STEP = r"[^.\[\]=]+"
+_PATH = re.compile(rf"{_STEP}(\[\d+\])*(\.{_STEP}(\[\d+\])*)*")
+
+
 def _override(document: Document, override: str) -> None:
     path, equals, text = override.partition("=")
     path, text = path.strip(), text.strip()
-    if not equals or not path:
+    if not equals or not _PATH.fullmatch(path):
         raise SimplugError(f"--set {override}: write it as --set section.setting=value")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    table = document.values
-    *parents, last = path.split(".")
-    for i, key in enumerate(parents):
-        inner = table.setdefault(key, {})
+    *parents, last = _steps(path)
+    holder: Any = document.values
+    for i, step in enumerate(parents):
+        where = _path(parents[:i])
+        _require_holder(holder, step, where, override)
+        inner = holder.setdefault(step, {}) if isinstance(holder, dict) else holder[step]
         if isinstance(inner, str):
             # A component written as a bare name becomes a table when one of its settings is overridden.
-            inner = table[key] = {"name": inner}
-        if not isinstance(inner, dict):
-            raise SimplugError(f"--set {override}: {'.'.join(parents[: i + 1])} is {inner!r}, not a table")
-        table = inner
-    table[last] = value
+            inner = holder[step] = {"name": inner}
+        holder = inner
+    _require_holder(holder, last, _path(parents), override)
+    holder[last] = value
     document.overrides[path] = f"--set {override}"
+
+
+def _require_holder(holder: Any, step: str | int, where: str, override: str) -> None:
+    """Refuse an override whose next step is an element of no list, or a key of no table."""
+    expected, called = (list, "a list") if isinstance(step, int) else (dict, "a table")
+    if not isinstance(holder, expected):
+        raise SimplugError(f"--set {override}: {where} is {holder!r}, not {called}")
+    if isinstance(step, int) and step >= len(holder):
+        raise SimplugError(f"--set {override}: {where} has no element {step}")
+
+
+def _path(steps: Iterable[str | int]) -> str:
+    """The opposite of :func:`_steps`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
 
 
 def _prefixes(path: str) -> list[str]:

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Run the tests on an installed wheel, in an environment of their own that is made when it is not there.
+# Arguments go to pytest:  sh tests/run.sh -m slow
+set -eu
+cd "$(dirname "$0")/.."
+env=${SIMPLUG_TEST_ENV:-.venv-test}
+if [ ! -x "$env/bin/python" ]; then
+    python3 -m venv "$env"
+fi
+"$env/bin/python" -m pip install --quiet --upgrade pip "setuptools>=77" wheel
+rm -rf build dist
+"$env/bin/python" -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+"$env/bin/python" -m pip install --quiet --group test dist/simplug-*.whl
+# The version does not change with every edit, so the wheel replaces what was installed under it.
+"$env/bin/python" -m pip install --quiet --no-deps --force-reinstall dist/simplug-*.whl
+SIMPLUG_WHEEL=$(ls "$PWD"/dist/simplug-*.whl) exec "$env/bin/pytest" "$@"
