@@ -77,11 +77,16 @@ class Calibration:
         import cattrs
 
         try:
-            read: Calibration = _strict_converter().structure(json.loads(text, parse_constant=_refuse_constant), cls)
-        except cattrs.BaseValidationError as cause:
-            raise ArtifactError(f"the calibration is damaged: {'; '.join(cattrs.transform_error(cause))}") from cause
-        except (ValueError, TypeError) as cause:
+            data = json.loads(text, parse_constant=_refuse_constant)
+        except ValueError as cause:
             raise ArtifactError(f"the calibration is damaged: {cause}") from cause
+        if not isinstance(data, dict):
+            raise ArtifactError(f"the calibration is damaged: it is {type(data).__name__}, not a table")
+        try:
+            read: Calibration = _strict_converter().structure(data, cls)
+        except cattrs.BaseValidationError as cause:
+            mistakes = "; ".join(cattrs.transform_error(cause, path="calibration", format_exception=_told))
+            raise ArtifactError(f"the calibration is damaged: {mistakes}") from cause
         return read
 
 
@@ -203,7 +208,7 @@ def _out_of_reach(name: str, metric: ClassificationMetric, value: float, scores:
     sign = ">=" if metric.maximize else "<="
     return (
         f"target '{name}' asks for {metric.label} {sign} {value}, which no distance reaches; "
-        f"the best is {best:.6g}, at distance {where:.6g}"
+        f"the best is {best:.6g}, at distance {where:.5g}"
     )
 
 
@@ -269,6 +274,13 @@ def _as_it_is(value: Any, expected: type) -> Any:
     if isinstance(value, expected) and not isinstance(value, bool):
         return value
     raise ValueError(f"must be {expected.__name__}, not {value!r}")
+
+
+def _told(mistake: BaseException, expected: type | None) -> str:
+    """Say what is wrong: in our own words where a value or the whole was refused here, else in those of cattrs."""
+    from cattrs.v import format_exception
+
+    return str(mistake) if isinstance(mistake, ValueError) else format_exception(mistake, expected)
 
 
 def _refuse_constant(name: str) -> Any:
