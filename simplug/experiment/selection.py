@@ -48,7 +48,7 @@ def select(data: Data, config: RunConfig) -> Selection:
     """Choose the examples of a run; the same config and data give the same choice.
 
     Raises:
-        DataError: A split is missing or empty, a class to train on does not exist, or a class has too few examples.
+        DataError: A split is missing, a class to train on does not exist, or a class has too few examples.
     """
     train, test = _split(data, "train"), _split(data, "test")
     classes = np.unique(train.labels)
@@ -78,8 +78,6 @@ def _split(data: Data, name: str) -> Split:
     split = data.splits.get(name)
     if split is None:
         raise DataError(f"the data set has no {name} split; it has: {', '.join(data.splits) or 'none'}")
-    if not len(split):
-        raise DataError(f"the {name} split of the data set is empty")
     return split
 
 

@@ -1,0 +1,102 @@
+"""The MNIST hello world: what `examples/mnist.toml` reaches, and in what time, beside TensorFlow Similarity.
+
+    python benchmarks/hello_mnist.py MNIST_FOLDER [--peer-python python3.10]
+
+MNIST_FOLDER holds the IDX files of MNIST's test images (t10k): the first 8,000 rows train, the last 2,000 test. Each
+seed is a `simplug run` in a process of its own. With --peer-python, an environment with TensorFlow Similarity 0.17.1
+is made in a temporary folder (it needs Python 3.10) and its own hello world runs on the same rows, between the seeds,
+so that both sides meet the same machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+HERE = Path(__file__).parent
+CONFIG = HERE.parent / "examples" / "mnist.toml"
+TEST_ROWS = 2000
+
+PEER_STEPS = (
+    ["tensorflow-cpu==2.11.*", "numpy<1.24", "protobuf<3.20", "pandas<2.1", "scikit-learn<1.4", "matplotlib<3.9",
+     "tabulate", "tqdm"],
+    ["--no-deps", "tensorflow-similarity==0.17.1", "tensorflow-datasets==4.8.3"],
+    ["etils[epath,enp]<1.6", "promise", "dill", "tensorflow-metadata==1.12.0", "toml", "click", "dm-tree", "psutil",
+     "nmslib", "wrapt==1.14.1", "umap-learn<0.5.6", "numba<0.60", "bokeh==2.4.3", "distinctipy", "numpy<1.24",
+     "protobuf<3.20"],
+)  # fmt: skip
+"""What TensorFlow Similarity 0.17.1 needs, in the order in which pip must be told."""
+
+COLUMNS = ("all", "seen", "unseen", "matching", "fit s")
+
+
+def main() -> None:
+    """Run both sides and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("mnist", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--peer-python", help="a Python 3.10; without one, only simplug runs")
+    options = parser.parse_args()
+
+    with tempfile.TemporaryDirectory() as scratch:
+        peer = make_peer(options.peer_python, Path(scratch) / "peer") if options.peer_python else None
+        ours, theirs = [], []
+        for seed in options.seeds:
+            ours.append(run_simplug(options.mnist, seed, Path(scratch)))
+            show(f"simplug, seed {seed}", ours[-1])
+            if peer and not theirs:
+                theirs.append(run_peer(peer, options.mnist, seed))
+                show("TensorFlow Similarity", theirs[-1])
+    average = {column: mean(row[column] for row in ours) for column in COLUMNS}
+    show(f"simplug, mean of {len(ours)}", average)
+    if theirs:
+        print(f"time of fit, simplug / TensorFlow Similarity: {average['fit s'] / theirs[0]['fit s']:.2f}")
+
+
+def run_simplug(mnist: Path, seed: int, scratch: Path) -> dict[str, float]:
+    """Run the example with one seed and return its row of the table."""
+    command = [sys.executable, "-m", "simplug", "run", str(CONFIG), "--json", "--out", str(scratch / f"seed{seed}")]
+    for setting in (f'dataset.path="{mnist}"', f"dataset.test_rows={TEST_ROWS}", f"train.seed={seed}"):
+        command += ["--set", setting]
+    metrics: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    groups = metrics["groups"]
+    row = {name: groups[name]["precision@1"] for name in ("all", "seen", "unseen")}
+    return row | {"matching": groups["all"]["matching_accuracy"], "fit s": metrics["fit_seconds"]}
+
+
+def make_peer(python: str, folder: Path) -> Path:
+    """Make the environment of TensorFlow Similarity and return its interpreter."""
+    subprocess.run([python, "-m", "venv", str(folder)], check=True)
+    interpreter = folder / "bin" / "python"
+    for step in PEER_STEPS:
+        subprocess.run([str(interpreter), "-m", "pip", "install", "--quiet", *step], check=True)
+    return interpreter
+
+
+def run_peer(interpreter: Path, mnist: Path, seed: int) -> dict[str, float]:
+    """Run TensorFlow Similarity's hello world and return its row of the table."""
+    script = HERE / "peers" / "tensorflow_similarity_hello_mnist.py"
+    output = subprocess.run(
+        [str(interpreter), str(script), str(mnist), str(TEST_ROWS), str(seed)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    row: dict[str, float] = json.loads(output.splitlines()[-1])
+    return row
+
+
+def show(title: str, row: dict[str, float]) -> None:
+    """Print one row of the table."""
+    cells = "  ".join(f"{name} {row[name]:.3f}" for name in COLUMNS[:-1])
+    print(f"{title:<24} {cells}  fit {row['fit s']:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
