@@ -60,8 +60,9 @@ class Calibration:
     sequence: int | None = None
 
     def __attrs_post_init__(self) -> None:
-        for problem in _problems(self):
-            raise InvalidInputError(f"a calibration cannot be like this: {problem}")
+        problems = _problems(self)
+        if problems:
+            raise InvalidInputError(f"a calibration cannot be like this: {'; '.join(problems)}")
 
     def to_json(self) -> str:
         """Return all of it as JSON text, from which :meth:`from_json` makes an equal one."""
@@ -174,6 +175,8 @@ def _sweep(right: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, tuple[
 
 def _last_of_thresholds(ordered: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """Return the position of the last distance of each threshold, given ascending distances and the noise of each."""
+    # A run has no gap wider than noise. It is cut into steps as wide as the noise at its start: dense distances
+    # would otherwise hang together, each near the next, from the first to the last.
     starts = np.append(True, np.diff(ordered) > noise[1:])
     run = np.cumsum(starts) - 1
     along, width = ordered - ordered[starts][run], noise[starts][run]
