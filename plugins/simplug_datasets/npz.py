@@ -1,0 +1,155 @@
+"""Arrays from a NumPy ``.npz`` file."""
+
+from __future__ import annotations
+
+import difflib
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+import numpy as np
+
+from simplug.api import Data, DataError, Dataset, Split, option
+from simplug_datasets.stratified import with_held_out
+
+_TEST_NAMES = ("x_test", "y_test")
+
+# What zipfile and NumPy raise for damaged bytes: among others, NotImplementedError and RuntimeError stand for a
+# compression method and an encryption that the damaged header asks for, MemoryError for the size that it announces.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+
+
+@attrs.frozen
+class Npz(Dataset):
+    """Examples and labels from the arrays of a NumPy ``.npz`` file.
+
+    Inputs are finite numbers of any shape (n, ...); uint8 inputs of shape (n, height, width) are taken as images and
+    get a channel axis. Labels are whole numbers from 0 on, of shape (n,) or (n, 1). Where the file has no arrays named
+    ``x_test`` and ``y_test``, and no other names are set for them, the same share of each class is held out.
+    """
+
+    path: str = option(doc="the file")
+    x_train: str = option("x_train", doc="the name of the array of training inputs")
+    y_train: str = option("y_train", doc="the name of the array of training labels")
+    x_test: str = option("x_test", doc="the name of the array of test inputs, which may be missing under this name")
+    y_test: str = option("y_test", doc="the name of the array of test labels, which may be missing under this name")
+    test_fraction: float = option(
+        0.25, ge=0, lt=1, doc="the share of each class that is held out if the file has no test arrays; 0: none"
+    )
+    seed: int = option(0, ge=0, doc="the same seed holds out the same rows")
+
+    def load(self) -> Data:
+        """Read the arrays; Python objects in the file are refused, not loaded.
+
+        Raises:
+            DataError: The file is missing, damaged or no ``.npz``, or an array is missing or unusable; the message
+                names the file and the array.
+        """
+        path = Path(self.path).expanduser()
+        try:
+            file = path.open("rb")  # NumPy leaves a file open that it opened itself and could not read.
+        except OSError as error:
+            raise DataError(f"dataset npz: {path} cannot be read: {error.strerror or error}") from error
+        with file:
+            try:
+                archive = np.load(file, allow_pickle=False)
+            except _DAMAGE as error:
+                raise DataError(f"dataset npz: {path} is no .npz file, or a damaged one: {error}") from error
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DataError(f"dataset npz: {path} holds a single array; save inputs and labels with numpy.savez")
+            return self._data(archive, path)
+
+    def _data(self, archive: Mapping[str, np.ndarray], path: Path) -> Data:
+        train = _split(archive, path, self.x_train, self.y_train)
+        names = (self.x_test, self.y_test)
+        if names == _TEST_NAMES and not any(name in archive for name in names):
+            return with_held_out(
+                train.inputs,
+                train.labels,
+                test_fraction=self.test_fraction,
+                seed=self.seed,
+                class_names={},
+                source=f"dataset npz: {path}",
+            )
+        test = _split(archive, path, *names)
+        if train.inputs.shape[1:] != test.inputs.shape[1:]:
+            raise DataError(
+                f"dataset npz: {path}: an example of '{self.x_train}' has shape {train.inputs.shape[1:]}, "
+                f"one of '{self.x_test}' has {test.inputs.shape[1:]}"
+            )
+        return Data({"train": train, "test": test})
+
+
+def _split(archive: Mapping[str, np.ndarray], path: Path, inputs_name: str, labels_name: str) -> Split:
+    inputs, labels = _array(archive, path, inputs_name), _array(archive, path, labels_name)
+    _check_inputs(inputs, f"dataset npz: {path}: array '{inputs_name}'")
+    labels = _checked_labels(labels, f"dataset npz: {path}: array '{labels_name}'")
+    if len(inputs) != len(labels):
+        raise DataError(
+            f"dataset npz: {path}: '{inputs_name}' has {len(inputs)} examples, "
+            f"but '{labels_name}' has {len(labels)} labels"
+        )
+    is_grey = inputs.dtype == np.uint8 and inputs.ndim == 3
+    return Split(inputs[..., None] if is_grey else inputs, labels)
+
+
+def _array(archive: Mapping[str, np.ndarray], path: Path, name: str) -> np.ndarray:
+    if name not in archive:
+        near = difflib.get_close_matches(name, list(archive), n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise DataError(
+            f"dataset npz: {path} has no array '{name}'{hint}\narrays in the file: {', '.join(archive) or 'none'}"
+        )
+    try:
+        array = archive[name]
+    except _DAMAGE as error:
+        if "Object arrays" in str(error):
+            raise DataError(
+                f"dataset npz: {path}: array '{name}' holds Python objects, which are not loaded from files; "
+                "save it with a numeric dtype"
+            ) from error
+        raise DataError(f"dataset npz: {path}: array '{name}' is damaged: {error}") from error
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"dataset npz: {path}: '{name}' is no NumPy array")
+    return array
+
+
+def _check_inputs(inputs: np.ndarray, who: str) -> None:
+    if inputs.dtype.kind not in "iuf":
+        raise DataError(f"{who} must hold numbers, not {inputs.dtype}")
+    if inputs.ndim < 2:
+        raise DataError(f"{who} must have shape (n, ...), not {inputs.shape}")
+    if not inputs.size:
+        raise DataError(f"{who} is empty; its shape is {inputs.shape}")
+    if inputs.dtype.kind == "f":
+        bad = inputs.size - np.count_nonzero(np.isfinite(inputs))
+        if bad:
+            raise DataError(f"{who} has {bad} of {inputs.size} values that are NaN or infinite")
+
+
+def _checked_labels(labels: np.ndarray, who: str) -> np.ndarray:
+    """Return labels as (n,)."""
+    if labels.dtype.kind not in "iu":
+        raise DataError(f"{who} must hold whole numbers as labels, not {labels.dtype}")
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise DataError(f"{who} must have shape (n,) or (n, 1), not {labels.shape}")
+    negative = np.count_nonzero(labels < 0)
+    if negative:
+        raise DataError(f"{who} has {negative} negative labels, such as {labels.min()}; labels count from 0")
+    return labels

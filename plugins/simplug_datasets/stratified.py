@@ -1,0 +1,58 @@
+"""Holding out the same share of every class."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simplug.api import Data, DataError, Split
+
+
+def with_held_out(
+    inputs: np.ndarray,
+    labels: np.ndarray,
+    *,
+    test_fraction: float,
+    seed: int,
+    class_names: dict[int, str],
+    source: str,
+) -> Data:
+    """Return a data set whose test split is a share of every class, drawn at random.
+
+    Args:
+        inputs: (n, ...) examples.
+        labels: (n,) integer labels.
+        test_fraction: The share of each class, 0 <= share < 1; 0 makes no test split.
+        seed: The same seed holds out the same rows.
+        class_names: The names of the labels.
+        source: What the data set is, for the message of an error.
+
+    Raises:
+        DataError: A split would be empty.
+    """
+    test = held_out(labels, test_fraction, seed)
+    if not test_fraction:
+        return Data({"train": Split(inputs, labels)}, class_names)
+    if not test.any():
+        raise DataError(
+            f"{source}: the test split is empty; every class keeps an example to train on, and none of the "
+            f"{len(np.unique(labels))} classes has a second one. Set test_fraction = 0 for no test split"
+        )
+    return Data({"train": Split(inputs[~test], labels[~test]), "test": Split(inputs[test], labels[test])}, class_names)
+
+
+def held_out(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Return a mask of the rows to hold out: of each class of n examples ``round(fraction * n)``, drawn at random.
+
+    A class with two examples or more has at least one on either side; a single example is kept for training. With
+    a fraction of 0 nothing is held out.
+    """
+    rng = np.random.default_rng(seed)
+    mask = np.zeros(len(labels), dtype=bool)
+    if not fraction:
+        return mask
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        if len(rows) > 1:
+            count = min(max(round(fraction * len(rows)), 1), len(rows) - 1)
+            mask[rows[:count]] = True
+    return mask
