@@ -9,8 +9,8 @@ A value is a tag of one byte, and what the tag asks for::
     l <values>     a list          m <values>     a dict, key and value in turn
     a <array>      a NumPy array   g <array>      a NumPy scalar
 
-where ``<...>`` begins with its length (u64, little-endian), and an array is its dtype as a text, its rank, its shape and
-its bytes. A record without data is the empty string of bytes.
+where ``<...>`` begins with its length (u64, little-endian), and an array is its dtype as a text, its rank, its
+shape and its bytes. A record without data is the empty string of bytes.
 """
 
 from __future__ import annotations

@@ -117,9 +117,11 @@ def data(given: Any, count: int, what: str = "data") -> Sequence[Any]:
     if given is None:
         return [None] * count
     if not isinstance(given, list | tuple | np.ndarray) or (isinstance(given, np.ndarray) and given.ndim == 0):
-        raise InvalidInputError(f"{what} must be a list, tuple or array of {count} payloads, not {type(given).__name__}")
+        raise InvalidInputError(
+            f"{what} must be a list, tuple or array of {count} payloads, not {type(given).__name__}"
+        )
     require_length(len(given), count, what)
-    return given
+    return list(given)
 
 
 def neighbors_wanted(k: Any) -> int:
@@ -195,6 +197,6 @@ def _array(given: Any, what: str) -> np.ndarray:
         raise InvalidInputError(f"{what} cannot be read as an array: {cause}") from cause
 
 
-def _others(rows: np.ndarray) -> str:
+def _others(rows: Any) -> str:
     count = int(rows.sum()) - 1
     return f" (and {count} more)" if count else ""

@@ -1,0 +1,274 @@
+"""The folder of an index: what lies where, and how it is written so that no crash leaves half of it.
+
+====================  ============================================================================================
+``manifest.json``     what the index is made of; written once and last, so a folder without it is no index
+``store/``            the records of a persistent store, which guards them itself
+``records/<n>/``      the records of any other store after commit n; the highest n counts
+``graph/``            the saved search structure: only a cache, checked before use, rebuilt when in doubt
+``calibration.json``  the cut points
+``lock``              the process number of the writer
+====================  ============================================================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simplug.api import Engine, Records
+from simplug.api.store import Rows, no_rows
+from simplug.index.calibration import Calibration
+from simplug.index.locking import WriterLock
+from simplug.index.recipe import Recipe
+from simplug.kernel.artifacts import MANIFEST, read_manifest, staged_folder, write_file, write_manifest
+from simplug.kernel.errors import ArtifactError, SimplugError
+
+STORE, RECORDS, GRAPH, CALIBRATION, LOCK = "store", "records", "graph", "calibration.json", "lock"
+_PARTS = (STORE, RECORDS, GRAPH, CALIBRATION, LOCK)
+_UNFINISHED = re.compile(r"\..+\.(tmp|old)")
+_COPIED_AT_ONCE = 4096
+_COLUMNS = ("rows", "ids", "labels", "embeddings", "payloads", "ends")
+
+
+def make(path: Path, *, overwrite: bool) -> WriterLock:
+    """Make the folder of a new index, without a manifest yet, and take its lock.
+
+    Raises:
+        ArtifactError: Something is there that may not be replaced.
+        InvalidInputError: An index that is open for writing is there.
+    """
+    require_free(path, overwrite=overwrite)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise ArtifactError(f"{path} cannot be written: {cause}") from cause
+    lock = WriterLock(path / LOCK)
+    try:
+        # The manifest goes first: what a crash leaves is then no index, instead of half of one.
+        for name in (MANIFEST, *_PARTS[:-1]):
+            _remove(path / name)
+        clean(path)
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
+def require_free(path: Path, *, overwrite: bool) -> None:
+    """Refuse a path where no index may be written.
+
+    Raises:
+        ArtifactError: It exists and `overwrite` is false, or it holds something other than an index.
+    """
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise ArtifactError(f"{path} is a file; an index is a folder")
+    inside = sorted(part.name for part in path.iterdir())
+    if inside and not overwrite:
+        raise ArtifactError(f"{path} exists; pass overwrite=True to replace it")
+    foreign = [name for name in inside if name not in (MANIFEST, *_PARTS) and not _UNFINISHED.fullmatch(name)]
+    if foreign:
+        raise ArtifactError(f"{path} holds what is no part of an index ({foreign[0]}); choose another folder")
+    if MANIFEST in inside:
+        read_manifest(path, "index")
+
+
+def finish(path: Path, recipe: Recipe) -> None:
+    """Write the manifest, which makes the folder an index."""
+    write_manifest(path, "index", recipe.to_config(), recipe.providers(), leave_out=_PARTS)
+
+
+def clean(path: Path) -> None:
+    """Remove what crashes left unfinished; only for the holder of the lock."""
+    for folder in (path, path / RECORDS):
+        if folder.is_dir():
+            for inside in folder.iterdir():
+                if _UNFINISHED.fullmatch(inside.name):
+                    _remove(inside)
+
+
+def copy_records(source: Records, target: Records, dim: int) -> None:
+    """Copy all records, and which rows and ids were ever used, into an empty store."""
+    rows, ids, labels = source.keys()
+    for start in range(0, len(rows), _COPIED_AT_ONCE):
+        part = slice(start, start + _COPIED_AT_ONCE)
+        copied = Rows(rows[part], ids[part], labels[part], source.embeddings(rows[part]), source.payloads(rows[part]))
+        target.commit(copied, no_rows())
+    remember_used(target, dim, source.last_row, source.last_id)
+
+
+def remember_used(records: Records, dim: int, last_row: int, last_id: int) -> None:
+    """Let a store know rows and ids that its records no longer show.
+
+    A record that comes and goes leaves its row and its id behind as used.
+    """
+    if records.last_row < last_row or records.last_id < last_id:
+        row = np.array([max(records.last_row + 1, last_row)])
+        passing = Rows(row, np.array([last_id]), np.array([-1]), np.zeros((1, dim), dtype=np.float32), [b""])
+        records.commit(passing, no_rows())
+        records.commit(None, row)
+
+
+def write_copy(path: Path, recipe: Recipe, records: Records, engine: Engine) -> int:
+    """Write records and search structure into an empty folder, and return the sequence of the copy."""
+    copy = recipe.store.open(path / STORE if recipe.store.persistent else None, recipe.dim)
+    try:
+        copy_records(records, copy, recipe.dim)
+        sequence = copy.sequence
+        if not recipe.store.persistent:
+            write_records(path, recipe, copy, sequence)
+    finally:
+        copy.close()
+    if recipe.search.persistent:
+        save_graph(path, recipe, engine, sequence)
+    return sequence
+
+
+def write_records(path: Path, recipe: Recipe, records: Records, sequence: int) -> None:
+    """Write the records of a store that is not persistent as files, and remove those of earlier commits."""
+    final = path / RECORDS / str(sequence)
+    if not final.exists():
+        rows, ids, labels = records.keys()
+        payloads = records.payloads(rows)
+        ends = np.cumsum([len(payload) for payload in payloads], dtype=np.int64)
+        joined = np.frombuffer(b"".join(payloads), dtype=np.uint8)
+        columns = (rows, ids, labels, records.embeddings(rows), joined, ends)
+        with staged_folder(final) as staging:
+            for name, column in zip(_COLUMNS, columns, strict=True):
+                try:
+                    np.save(staging / f"{name}.npy", column, allow_pickle=False)
+                except OSError as cause:
+                    raise ArtifactError(f"{final} cannot be written: {cause}") from cause
+            config = {
+                "uuid": recipe.uuid,
+                "sequence": sequence,
+                "last_row": records.last_row,
+                "last_id": records.last_id,
+            }
+            write_manifest(staging, "records", config, {})
+    for older in (path / RECORDS).iterdir():
+        if older != final:
+            _remove(older)
+
+
+def read_records(path: Path, recipe: Recipe, records: Records) -> int:
+    """Read the records that :func:`write_records` wrote into an empty store, and return their sequence.
+
+    Raises:
+        ArtifactError: There are none, or they are damaged.
+    """
+    found = [int(folder.name) for folder in (path / RECORDS).glob("*") if folder.name.isdigit()]
+    if not found:
+        raise ArtifactError(f"{path} is damaged: its records are missing")
+    folder = path / RECORDS / str(max(found))
+    try:
+        config, columns = _columns(folder)
+    except ArtifactError:
+        if folder.exists():
+            raise
+        # A writer in another process has replaced them by newer ones meanwhile.
+        return read_records(path, recipe, records)
+    if config.get("uuid") != recipe.uuid or config.get("sequence") != max(found):
+        raise ArtifactError(f"{folder} belongs to another index")
+    rows, ids, labels, embeddings, payloads, ends = columns
+    if len({len(column) for column in (rows, ids, labels, embeddings, ends)}) > 1 or embeddings.shape[1] != recipe.dim:
+        raise ArtifactError(f"{folder} is damaged: its columns do not fit together")
+    if len(rows):
+        starts = np.concatenate([[0], ends[:-1]])
+        texts = [payloads[start:end].tobytes() for start, end in zip(starts, ends, strict=True)]
+        records.commit(Rows(rows, ids, labels, embeddings, texts), no_rows())
+    remember_used(records, recipe.dim, config["last_row"], config["last_id"])
+    return int(config["sequence"])
+
+
+def _columns(folder: Path) -> tuple[Mapping[str, Any], list[np.ndarray]]:
+    config = read_manifest(folder, "records").config
+    try:
+        return config, [np.load(folder / f"{name}.npy", allow_pickle=False) for name in _COLUMNS]
+    except (OSError, ValueError) as cause:
+        raise ArtifactError(f"{folder} is damaged: {cause}") from cause
+
+
+def save_graph(path: Path, recipe: Recipe, engine: Engine, sequence: int) -> None:
+    """Save the search structure with what it was made from, in place of an earlier one."""
+    with staged_folder(path / GRAPH, overwrite=True) as staging:
+        try:
+            engine.save(staging)
+        except OSError as cause:
+            raise ArtifactError(f"{path / GRAPH} cannot be written: {cause}") from cause
+        write_manifest(staging, "graph", {**recipe.to_config(), "sequence": sequence}, recipe.providers())
+
+
+def load_graph(path: Path, recipe: Recipe, sequence: int, count: int) -> Engine | str:
+    """Return the saved search structure, or why it cannot be used.
+
+    Its files are compared with their hashes before any of them is opened.
+    """
+    folder = path / GRAPH
+    if not folder.exists():
+        return "no search structure was saved"
+    try:
+        config = dict(read_manifest(folder, "graph").config)
+        if config.pop("sequence", None) != sequence:
+            return "the saved search structure is older than the records"
+        if config != recipe.to_config():
+            return "the saved search structure was made with other settings"
+        engine = recipe.search.load(folder, recipe.dim, recipe.distance)
+    except (SimplugError, OSError, ValueError) as cause:
+        return f"the saved search structure is damaged ({cause})"
+    if len(engine) != count:
+        return f"the saved search structure has {len(engine)} records instead of {count}"
+    return engine
+
+
+def write_calibration(path: Path, calibration: Calibration) -> None:
+    """Write the calibration with its hash: a flipped digit would still be JSON."""
+    text = calibration.to_json()
+    body = {"sha256": _hash(text), "calibration": text}
+    write_file(path / CALIBRATION, (json.dumps(body, indent=1) + "\n").encode())
+
+
+def read_calibration(path: Path) -> Calibration | None:
+    """Return the calibration; None if there is none.
+
+    Raises:
+        ArtifactError: The file is damaged.
+    """
+    file = path / CALIBRATION
+    try:
+        body: Any = json.loads(file.read_bytes())
+        text = body["calibration"]
+        if body["sha256"] != _hash(text):
+            raise ArtifactError(f"{file} is damaged: it is not as it was written (sha256 differs)")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as cause:
+        raise ArtifactError(f"{file} is damaged: {type(cause).__name__}: {cause}") from cause
+    return Calibration.from_json(text)
+
+
+def remove_graph(path: Path) -> None:
+    """Remove a search structure that is not to be trusted."""
+    _remove(path / GRAPH)
+
+
+def _hash(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()

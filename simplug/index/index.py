@@ -1,0 +1,351 @@
+"""The index: records that can be searched by the embeddings of queries."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+
+from simplug.api import Distance, Search, Store
+from simplug.api.store import Rows, no_rows
+from simplug.index import folder, judging, payload, validation
+from simplug.index.calibration import Calibration
+from simplug.index.judged import JudgedIndex
+from simplug.index.locking import WriterLock
+from simplug.index.neighbors import Neighbors, RecordBatch
+from simplug.index.recipe import recipe, recipe_from
+from simplug.index.state import State
+from simplug.kernel.artifacts import read_manifest, staged_folder
+from simplug.kernel.errors import ArtifactError, InvalidInputError
+from simplug.kernel.plugins import plugins
+
+PathLike = str | os.PathLike[str]
+
+
+class Index(JudgedIndex):
+    """Records with ids, labels, embeddings and data, found by their distance to queries.
+
+    An index is made with :meth:`create` and opened again with :meth:`open`; both are context managers. On a path it
+    has one writer, in one process, and any number of readers; its threads may look up and change it at once. With a
+    persistent store a change is on disk when the call returns; with another store it is when the index is flushed or
+    closed. A reader in another process sees the index as it was when the reader opened it.
+
+    Every argument is checked before anything is done. Unusable ones raise :class:`simplug.api.InvalidInputError`, and
+    so does every use of a closed index and every change of one that was opened to be read.
+    """
+
+    @classmethod
+    def create(
+        cls,
+        path: PathLike | None = None,
+        *,
+        dim: int,
+        distance: str | Mapping[str, Any] | Distance = "cosine",
+        search: str | Mapping[str, Any] | Search | None = None,
+        store: str | Mapping[str, Any] | Store | None = None,
+        overwrite: bool = False,
+    ) -> Index:
+        """Make a new, empty index.
+
+        Args:
+            path: The folder to make; None keeps the index in memory.
+            dim: The dimension of the embeddings.
+            distance: How far two embeddings are apart: a name, a table or an instance, as for the next two.
+            search: How neighbours are found; by default ``hnsw`` on a path, if it can serve the distance, and else
+                ``exact``.
+            store: Where records live; by default ``lmdb`` on a path and else ``memory``.
+            overwrite: Whether an index at `path` is replaced.
+
+        Raises:
+            ArtifactError: The path exists and `overwrite` is false, or holds something else, or cannot be written.
+            InvalidInputError: The search cannot serve the distance, the store needs a path, or an index that is open
+                for writing is at `path`.
+        """
+        made = recipe(dim, distance, search, store, has_path=path is not None, uuid=uuid.uuid4().hex)
+        if path is None:
+            return cls(State(made, made.store.open(None, made.dim), None, base=0, readonly=False), path=None, lock=None)
+        place = Path(path)
+        with contextlib.ExitStack() as undo:
+            lock = folder.make(place, overwrite=overwrite)
+            undo.callback(lock.release)
+            records = made.store.open(place / folder.STORE if made.store.persistent else None, made.dim)
+            undo.callback(records.close)
+            state = State(made, records, place, base=0, readonly=False)
+            if not made.store.persistent:
+                folder.write_records(place, made, records, state.sequence)
+            folder.finish(place, made)
+            undo.pop_all()
+            return cls(state, path=place, lock=lock)
+
+    @classmethod
+    def open(cls, path: PathLike, *, readonly: bool = False) -> Index:
+        """Open a saved index.
+
+        Args:
+            path: Its folder.
+            readonly: Whether it is only read; then others may read and one may write it at the same time.
+
+        Raises:
+            ArtifactError: There is no index, it is damaged, or it was written by a newer version.
+            ComponentError: A component of it is not installed.
+            InvalidInputError: It is open for writing already, here or in another process.
+        """
+        place = Path(path)
+        if not place.exists():
+            raise ArtifactError(f"{place} is no saved index: there is no such folder")
+        with contextlib.ExitStack() as undo:
+            lock = None if readonly else cls._locked(place, undo)
+            made = recipe_from(read_manifest(place, "index"), place)
+            if made.store.persistent:
+                records = made.store.open(place / folder.STORE, made.dim, create=False, readonly=readonly)
+                base = 0
+            else:
+                records = made.store.open(None, made.dim)
+                base = folder.read_records(place, made, records) - records.sequence
+            undo.callback(records.close)
+            state = State(made, records, place, base=base, readonly=readonly)
+            calibration: Calibration | ArtifactError | None
+            try:
+                calibration = folder.read_calibration(place)
+            except ArtifactError as error:
+                # The records are whole; whoever asks for the cut points is told.
+                calibration = error
+            undo.pop_all()
+            return cls(state, path=place, lock=lock, calibration=calibration)
+
+    @staticmethod
+    def _locked(place: Path, undo: contextlib.ExitStack) -> WriterLock:
+        read_manifest(place, "index")  # no lock file is left in a folder that is no index
+        lock = WriterLock(place / folder.LOCK)
+        undo.callback(lock.release)
+        folder.clean(place)
+        return lock
+
+    def add(self, embeddings: Any, labels: Any = None, ids: Any = None, data: Any = None) -> np.ndarray:
+        """Add records, all or none.
+
+        Args:
+            embeddings: (n, d) finite numbers, kept as float32.
+            labels: (n,) integers; a record without a label, as all are when this is None, has -1.
+            ids: (n,) integers from 0 that no record has; None continues after the highest id that was ever used.
+            data: n payloads, one a record: None, bytes, texts, numbers, NumPy arrays, and lists and dicts of these.
+
+        Returns:
+            The (n,) int64 ids.
+        """
+        vectors = validation.embeddings(embeddings, self.dim, self.distance)
+        count = len(vectors)
+        classes = validation.labels(labels, count)
+        payloads = _encoded(validation.data(data, count))
+        given = None if ids is None else validation.ids(ids)
+        if given is not None:
+            validation.require_length(len(given), count, "ids")
+        with self._changing() as state:
+            names = _next_ids(state, count) if given is None else given
+            taken = state.directory.present(names)
+            if taken.any():
+                raise InvalidInputError(f"ids holds {names[taken][0]}, which the index has already; see update")
+            if count:
+                state.apply(Rows(_next_rows(state, count), names, classes, vectors, payloads), no_rows())
+            return names
+
+    def remove(self, ids: Any) -> None:
+        """Remove records, all or none.
+
+        Args:
+            ids: (n,) ids of present records.
+        """
+        names = validation.ids(ids)
+        with self._changing() as state:
+            state.require_present(names)
+            if len(names):
+                state.apply(None, names)
+
+    def update(self, ids: Any, embeddings: Any = None, labels: Any = None, data: Any = None) -> None:
+        """Change records, all or none; what is not given stays, and so do the ids.
+
+        Among records at equal distance, an updated one is the last.
+
+        Args:
+            ids: (n,) ids of present records.
+            embeddings: (n, d) new embeddings.
+            labels: (n,) new labels.
+            data: n new payloads; a None among them removes the payload of its record.
+        """
+        names = validation.ids(ids)
+        count = len(names)
+        if embeddings is None and labels is None and data is None:
+            raise InvalidInputError("update was given nothing to change: embeddings, labels and data are None")
+        vectors = None if embeddings is None else validation.embeddings(embeddings, self.dim, self.distance)
+        if vectors is not None:
+            validation.require_length(len(vectors), count, "embeddings")
+        classes = None if labels is None else validation.labels(labels, count)
+        payloads = None if data is None else _encoded(validation.data(data, count))
+        with self._changing() as state:
+            state.require_present(names)
+            if not count:
+                return
+            rows = state.directory.rows_of(names)
+            changed = Rows(
+                _next_rows(state, count),
+                names,
+                state.directory.ids_and_labels(rows)[1] if classes is None else classes,
+                state.embeddings(rows) if vectors is None else vectors,
+                state.payloads(rows) if payloads is None else payloads,
+            )
+            state.apply(changed, names)
+
+    def get(self, ids: Any) -> RecordBatch:
+        """Return the records of (n,) present ids, in that order."""
+        names = validation.id_values(ids)
+        with self._reading() as state:
+            state.require_present(names)
+            rows = state.directory.rows_of(names)
+            labels = state.directory.ids_and_labels(rows)[1]
+            embeddings, payloads = state.embeddings(rows), state.payloads(rows)
+        return RecordBatch(names, labels, embeddings, _decoded(payloads, names))
+
+    def data_of(self, ids: Any) -> list[Any]:
+        """Return the payloads of present ids, such as ``neighbors.ids``.
+
+        Args:
+            ids: (n,) or (n, k) integers; -1, as in a place that no neighbour fills, gives None.
+
+        Returns:
+            n payloads, or n lists of k.
+        """
+        given = np.asarray(ids)
+        if given.ndim == 2:
+            flat = self.data_of(given.reshape(-1))
+            return [flat[row * given.shape[1] : (row + 1) * given.shape[1]] for row in range(len(given))]
+        filled = given != -1
+        names = validation.id_values(given[filled])
+        with self._reading() as state:
+            state.require_present(names)
+            payloads = state.payloads(state.directory.rows_of(names))
+        found = iter(_decoded(payloads, names))
+        return [next(found) if is_filled else None for is_filled in filled.tolist()]
+
+    def lookup(self, queries: Any, k: int = 5, where: Mapping[str, Any] | None = None) -> Neighbors:
+        """Return the nearest records of each query.
+
+        Args:
+            queries: (q, d) finite numbers.
+            k: How many neighbours each query gets; where there are fewer, places stay unfilled.
+            where: Only records with a ``label`` and an ``id`` among those listed, as ``{"label": [1, 2]}``; they are
+                all measured, so the neighbours are the true ones whatever the search is.
+
+        Returns:
+            Arrays of shape (q, k).
+        """
+        k = validation.neighbors_wanted(k)
+        conditions = None if where is None else validation.conditions(where)
+        vectors = validation.embeddings(queries, self.dim, self.distance, "queries")
+        started = time.perf_counter()
+        with self._reading() as state:
+            neighbors = judging.neighbors(state, vectors, k, conditions)
+        self._count_lookup(len(vectors), time.perf_counter() - started)
+        if plugins.listens("simplug_lookup_done"):
+            plugins.hook.simplug_lookup_done(index=self, queries=vectors, neighbors=neighbors)
+        return neighbors
+
+    def single_lookup(self, query: Any, k: int = 5, where: Mapping[str, Any] | None = None) -> Neighbors:
+        """Return the nearest records of one query of shape (d,) or (1, d), as arrays of shape (k,)."""
+        shape = np.shape(query)
+        if shape not in ((self.dim,), (1, self.dim)):
+            raise InvalidInputError(f"query must have shape ({self.dim},), not {shape}")
+        found = self.lookup(np.reshape(query, (1, self.dim)), k, where)
+        return Neighbors(found.ids[0], found.distances[0], found.labels[0])
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the index is made of, its size, how it was opened, and how often and how fast it was asked."""
+        with self._reading() as state:
+            size, opened, sequence = len(state.directory), state.opened, state.sequence
+        with self._counting:
+            asked = dict(self._lookups)
+        config = self._recipe.to_config()
+        return {
+            "path": None if self._path is None else str(self._path),
+            "size": size,
+            **{name: config[name] for name in ("dim", "distance", "search", "store")},
+            "sequence": sequence,
+            "calibrated": self.calibration is not None,
+            "opened": opened,
+            "lookups": asked["lookups"],
+            "queries": asked["queries"],
+            "lookup_seconds": asked["seconds"],
+            "seconds_per_query": asked["seconds"] / asked["queries"] if asked["queries"] else None,
+        }
+
+    def to_columns(self, limit: int | None = None) -> dict[str, Any]:
+        """Return the records as columns ``id``, ``label``, ``embedding`` and ``data``, the oldest first.
+
+        Args:
+            limit: At most this many records.
+        """
+        if limit is not None:
+            limit = validation.neighbors_wanted(limit)
+        with self._reading() as state:
+            rows, ids, labels = (column[:limit] for column in state.directory.records())
+            embeddings, payloads = state.embeddings(rows), state.payloads(rows)
+        return {"id": ids, "label": labels, "embedding": list(embeddings), "data": _decoded(payloads, ids)}
+
+    def save(self, path: PathLike, *, overwrite: bool = False) -> None:
+        """Write a complete copy, calibration included, into a new folder, whether the index is in memory or on a path.
+
+        Raises:
+            ArtifactError: `path` exists and `overwrite` is false, or holds something else, or cannot be written.
+            InvalidInputError: It is the folder of this index, or of one that is open for writing.
+        """
+        place = Path(path)
+        if self._path is not None and place.resolve() == self._path.resolve():
+            raise InvalidInputError(f"{place} is the folder of this index; flush writes to it")
+        folder.require_free(place, overwrite=overwrite)
+        with contextlib.ExitStack() as held:
+            if place.exists():
+                held.callback(WriterLock(place / folder.LOCK).release)
+            state = held.enter_context(self._reading())
+            copied = attrs.evolve(self._recipe, uuid=uuid.uuid4().hex)
+            with staged_folder(place, overwrite=True) as staging:
+                sequence = folder.write_copy(staging, copied, state.records, state.engine)
+                found = self._calibration
+                if isinstance(found, Calibration) and found.sequence == state.sequence:
+                    folder.write_calibration(staging, attrs.evolve(found, sequence=sequence))
+                folder.finish(staging, copied)
+
+    def __len__(self) -> int:
+        with self._reading() as state:
+            return len(state.directory)
+
+    def __contains__(self, id_: object) -> bool:
+        if isinstance(id_, bool) or not isinstance(id_, int | np.integer):
+            return False
+        with self._reading() as state:
+            return int(id_) in state.directory
+
+
+def _next_rows(state: State, count: int) -> np.ndarray:
+    first = state.records.last_row + 1
+    return np.arange(first, first + count, dtype=np.int64)
+
+
+def _next_ids(state: State, count: int) -> np.ndarray:
+    first = state.records.last_id + 1
+    if first + count - 1 > np.iinfo(np.int64).max:
+        raise InvalidInputError(f"no {count} ids are left after {first - 1}; pass ids")
+    return np.arange(first, first + count, dtype=np.int64)
+
+
+def _encoded(values: Sequence[Any]) -> list[bytes]:
+    return [payload.encode(value, f"data[{i}]") for i, value in enumerate(values)]
+
+
+def _decoded(payloads: Sequence[bytes], ids: np.ndarray) -> list[Any]:
+    return [payload.decode(value, f"the data of id {id_}") for value, id_ in zip(payloads, ids.tolist(), strict=True)]

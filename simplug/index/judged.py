@@ -1,0 +1,174 @@
+"""An index that judges: calibration, matching and evaluation of queries whose labels are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from simplug.api import Matcher
+from simplug.index import folder, judging, validation
+from simplug.index.calibration import Calibration
+from simplug.index.opened import OpenIndex
+from simplug.index.state import State
+from simplug.kernel.errors import ArtifactError, InvalidInputError
+from simplug.kernel.registry import registry_of
+
+
+class JudgedIndex(OpenIndex):
+    """Cut points, matches and scores, made from the neighbours of queries."""
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The cut points, if they were made with the records as they are now."""
+        with self._reading() as state:
+            found = self._calibration
+            return found if isinstance(found, Calibration) and found.sequence == state.sequence else None
+
+    def calibrate(
+        self,
+        embeddings: Any,
+        labels: Any,
+        *,
+        metric: Any = "f1",
+        targets: Mapping[str, Mapping[str, float]] | None = None,
+        k: int = 1,
+        matcher: str | Mapping[str, Any] | Matcher = "nearest",
+        extra_metrics: Sequence[Any] = ("precision", "recall"),
+    ) -> Calibration:
+        """Choose the distances beyond which a query is unknown; they are saved with the index.
+
+        Args:
+            embeddings: (q, d) queries that are no records of the index.
+            labels: (q,) their labels; labels that the index does not have are welcome.
+            metric: The classification metric that the cut point ``optimal`` maximises.
+            targets: Further cut points by name, such as ``{"strict": {"precision": 0.99}}``.
+            k: How many neighbours the matcher sees.
+            matcher: How neighbours become a label and a distance.
+            extra_metrics: Metrics that are reported beside it, and that targets may name.
+        """
+        k = validation.neighbors_wanted(k)
+        queries, classes = self._judged(embeddings, labels, "embeddings")
+        chosen: Matcher = registry_of("matcher").build(matcher)
+        with self._reading() as state:
+            sequence = state.sequence
+            matches = judging.matches(state, queries, k, chosen)
+        found = judging.calibrate(classes, *matches, metric, targets, extra_metrics, k, chosen)
+        found = attrs.evolve(found, sequence=sequence)
+        with self._threads.writing():
+            self._require_open()
+            if self._path is not None and self._lock is not None:
+                folder.write_calibration(self._path, found)
+            self._calibration = found
+        return found
+
+    def match(self, queries: Any, cutpoint: str = "optimal", no_match_label: int = -1) -> Any:
+        """Return the label of each query, or `no_match_label` where its match is beyond a cut point.
+
+        Matcher and number of neighbours are those of the calibration.
+
+        Args:
+            queries: (q, d) finite numbers.
+            cutpoint: The name of a cut point, or ``"all"``.
+            no_match_label: What unknown queries get.
+
+        Returns:
+            (q,) int64 labels; for ``"all"`` a dict of them by the name of the cut point.
+
+        Raises:
+            InvalidInputError: The index is not calibrated, has changed since, or has no such cut point.
+            ArtifactError: The saved calibration is damaged.
+        """
+        vectors = validation.embeddings(queries, self.dim, self.distance, "queries")
+        unknown = validation.labels([no_match_label], 1, "no_match_label")[0]
+        with self._reading() as state:
+            calibration = self._current_calibration(state)
+            points = judging.cut_points(calibration, None if cutpoint == "all" else [cutpoint])
+            labels, distances = judging.matches(state, vectors, calibration.k, judging.matcher_of(calibration))
+        matched = {name: np.where(distances <= point.distance, labels, unknown) for name, point in points.items()}
+        return matched if cutpoint == "all" else matched[cutpoint]
+
+    def evaluate_retrieval(
+        self,
+        queries: Any,
+        labels: Any,
+        metrics: Sequence[Any] = ("recall@1",),
+        *,
+        query_ids: Any = None,
+        average: str = "micro",
+    ) -> dict[str, float]:
+        """Score the neighbours of queries.
+
+        Args:
+            queries: (q, d) finite numbers.
+            labels: (q,) their labels; a query whose label no record has is left out of the scores.
+            metrics: Retrieval metrics, by name such as ``"map@r"``, as tables or instances.
+            query_ids: (q,) ids, where the queries are records of the index: each is left out of its own neighbours.
+            average: ``"micro"``, over queries, or ``"macro"``, over classes.
+
+        Returns:
+            The score of each metric by its label.
+        """
+        vectors, classes = self._judged(queries, labels, "queries")
+        own = None if query_ids is None else validation.id_values(query_ids, "query_ids")
+        if own is not None:
+            validation.require_length(len(own), len(vectors), "query_ids")
+        built = [registry_of("metric").build(metric) for metric in metrics]
+        with self._reading() as state:
+            if own is not None:
+                state.require_present(own, "query_ids")
+            return judging.evaluate_retrieval(state, vectors, classes, built, own, average)
+
+    def evaluate_classification(
+        self,
+        queries: Any,
+        labels: Any,
+        metrics: Sequence[Any] = ("precision", "recall", "f1", "binary_accuracy"),
+        *,
+        cutpoints: Sequence[str] | None = None,
+    ) -> dict[str, dict[str, float]]:
+        """Score the matches of queries at cut points of the calibration.
+
+        Args:
+            queries: (q, d) finite numbers.
+            labels: (q,) their labels; labels that the index does not have are welcome.
+            metrics: Classification metrics, by name, as tables or instances.
+            cutpoints: Names of cut points; None means all of them.
+
+        Returns:
+            For each cut point the score of each metric by its label.
+
+        Raises:
+            InvalidInputError: The index is not calibrated, has changed since, or has no such cut point.
+            ArtifactError: The saved calibration is damaged.
+        """
+        vectors, classes = self._judged(queries, labels, "queries")
+        built = [registry_of("metric").build(metric) for metric in metrics]
+        with self._reading() as state:
+            calibration = self._current_calibration(state)
+            points = judging.cut_points(calibration, cutpoints)
+            matches = judging.matches(state, vectors, calibration.k, judging.matcher_of(calibration))
+        return judging.evaluate_matches(classes, *matches, points, built)
+
+    def _judged(self, queries: Any, labels: Any, what: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return queries and labels to be judged by."""
+        vectors = validation.embeddings(queries, self.dim, self.distance, what)
+        if labels is None:
+            raise InvalidInputError("labels is None; each query needs a label to be judged by")
+        classes = validation.labels(labels, len(vectors))
+        unlabeled = classes == validation.UNLABELED
+        if unlabeled.any():
+            raise InvalidInputError(f"labels[{int(np.argmax(unlabeled))}] is -1, which means that there is no label")
+        return vectors, classes
+
+    def _current_calibration(self, state: State) -> Calibration:
+        found = self._calibration
+        if isinstance(found, ArtifactError):
+            raise found
+        if found is None:
+            raise InvalidInputError("the index is not calibrated; call calibrate first")
+        if found.sequence != state.sequence:
+            raise InvalidInputError("the index has changed since it was calibrated; call calibrate again")
+        return found
