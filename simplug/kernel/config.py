@@ -107,6 +107,13 @@ def shorthand(text: str) -> dict[str, Any]:
     return {"name": f"{base}_at_{depth}"}
 
 
+def shortest(component: Component) -> str | dict[str, Any]:
+    """Return the shortest config that builds an equal component: a name, a shorthand, or its whole table."""
+    table = to_config(component)
+    label = label_of(table)
+    return label if shorthand(label) == table else table
+
+
 def label_of(config: Mapping[str, Any]) -> str:
     """Return the shortest text that :func:`shorthand` expands to this table's name and ``k``."""
     name = str(config["name"])
@@ -241,7 +248,7 @@ def _typed(value: Any, expected: Any, path: str, report: Report) -> Any:
     if section is not None:
         return value if isinstance(value, section) else _section(section, value, path, report)
     if origin in (typing.Union, types.UnionType):
-        return _one_of(value, arguments, path, report)
+        return _one_of(value, expected, path, report)
     if origin is typing.Literal:
         problem = bounds_problem({"choices": arguments}, value)
         return report.add(path, problem) if problem else value
@@ -250,7 +257,7 @@ def _typed(value: Any, expected: Any, path: str, report: Report) -> Any:
     if (origin or expected) in (dict, Mapping):
         return _dict(value, arguments, path, report)
     if isinstance(expected, type) and not _fits(value, expected):
-        return report.add(path, f"must be {_describe(expected)}, not {value!r}")
+        return report.add(path, f"must be {describe_type(expected)}, not {value!r}")
     if isinstance(value, float) and not math.isfinite(value):
         return report.add(path, f"must be a finite number, not {value!r}")
     return float(value) if expected is float else value
@@ -262,7 +269,8 @@ def _fits(value: Any, expected: type) -> bool:
     return isinstance(value, int | float if expected is float else expected)
 
 
-def _one_of(value: Any, alternatives: Sequence[Any], path: str, report: Report) -> Any:
+def _one_of(value: Any, expected: Any, path: str, report: Report) -> Any:
+    alternatives = typing.get_args(expected)
     for alternative in alternatives:
         trial = Report()
         result = _typed(value, alternative, path, trial)
@@ -272,7 +280,7 @@ def _one_of(value: Any, alternatives: Sequence[Any], path: str, report: Report) 
     some = [alternative for alternative in alternatives if alternative is not type(None)]
     if len(some) == 1 and some[0] not in _ARTICLES:
         return _typed(value, some[0], path, report)
-    return report.add(path, f"must be {' or '.join(_describe(one) for one in alternatives)}, not {value!r}")
+    return report.add(path, f"must be {describe_type(expected)}, not {value!r}")
 
 
 def _list(value: Any, origin: type, arguments: Sequence[Any], path: str, report: Report) -> Any:
@@ -305,7 +313,10 @@ _ARTICLES: dict[Any, str] = {
 }
 
 
-def _describe(expected: Any) -> str:
+def describe_type(expected: Any) -> str:
+    """Say in words what a type takes, as in the messages about wrong values."""
+    if typing.get_origin(expected) in (typing.Union, types.UnionType):
+        return " or ".join(describe_type(one) for one in typing.get_args(expected))
     origin = typing.get_origin(expected) or expected
     if origin is typing.Literal:
         return f"one of {', '.join(map(repr, typing.get_args(expected)))}"
@@ -320,10 +331,15 @@ def _plain_field(record: Any, field: attrs.Attribute[Any]) -> Any:
     value, where = getattr(record, field.name), f"{type(record).__name__}.{field.name}"
     if value == NONE and accepts_none(field.type):
         raise SimplugError(f"{where} holds the text '{NONE}', which a config reads as no value")
-    return _plain(value, where)
+    return plain_value(value, where)
 
 
-def _plain(value: Any, where: str) -> Any:
+def plain_value(value: Any, where: str = "a setting") -> Any:
+    """Return a value as TOML and JSON can hold it: components and records as tables, None as ``"none"``.
+
+    Raises:
+        SimplugError: It holds something else; `where` says whose value it is.
+    """
     if value is None:
         return NONE
     if isinstance(value, Component):
@@ -331,9 +347,9 @@ def _plain(value: Any, where: str) -> Any:
     if attrs.has(type(value)):
         return plain_fields(value)
     if isinstance(value, list | tuple):
-        return [_plain(element, where) for element in value]
+        return [plain_value(element, where) for element in value]
     if isinstance(value, Mapping):
-        return {str(key): _plain(element, where) for key, element in value.items()}
+        return {str(key): plain_value(element, where) for key, element in value.items()}
     if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise SimplugError(f"{where} holds {value!r}, which neither TOML nor JSON can hold")
