@@ -89,12 +89,11 @@ class ImageFolder(Dataset):
             paths = [path for name in classes for path in classes[name]]
             labels = np.array([label_of[name] for name in classes for _ in classes[name]], dtype=np.int64)
             images, is_read = reader.read(paths)
+            read_of = np.bincount(labels[is_read], minlength=len(label_of))
             for name in classes:
-                if not is_read[labels == label_of[name]].any():
-                    raise DataError(
-                        f"dataset image_folder: {classes[name][0].parent} has {len(classes[name])} images, "
-                        "and none of them can be read"
-                    )
+                if not read_of[label_of[name]]:
+                    folder, count = classes[name][0].parent, len(classes[name])
+                    raise DataError(f"dataset image_folder: none of the images in {folder} can be read, of {count}")
             splits[split] = Split(images, labels[is_read])
         reader.warn_of_skipped(sum(len(paths) for classes in files.values() for paths in classes.values()))
         return splits
@@ -107,24 +106,31 @@ class _Reader:
         self._mode = _MODES[dataset.color]
         self._is_strict = dataset.unreadable == "error"
         self._size = dataset.size
-        self._first: tuple[Path, tuple[int, int]] | None = None
+        self._first: tuple[Path, tuple[int, ...]] | None = None
         self._skipped: list[str] = []
 
     def read(self, paths: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
         """Return the (m, height, width, channels) images that can be read, and a mask of them over `paths`."""
-        images: np.ndarray | None = None
+        from concurrent.futures import ThreadPoolExecutor
+
+        images = np.empty((0, 1, 1, 1), dtype=np.uint8)
         is_read = np.zeros(len(paths), dtype=bool)
         count = 0
-        for place, path in enumerate(paths):
-            image = self._pixels(path)
-            if image is None:
-                continue
-            if images is None:  # One array from the start: a list of images would need the memory twice.
-                images = np.empty((len(paths), *image.shape), dtype=np.uint8)
-            images[count] = image
-            is_read[place] = True
-            count += 1
-        return (np.empty((0, 1, 1, 1), dtype=np.uint8) if images is None else images[:count]), is_read
+        pool = ThreadPoolExecutor()  # Pillow decodes without holding Python's lock.
+        try:
+            for place, (path, image) in enumerate(zip(paths, pool.map(self._decoded, paths), strict=True)):
+                if isinstance(image, Exception):
+                    self._refuse_or_skip(path, image)
+                    continue
+                self._check_size(image, path)
+                if not count:  # One array from the start: a list of images would need the memory twice.
+                    images = np.empty((len(paths), *image.shape), dtype=np.uint8)
+                images[count] = image
+                is_read[place] = True
+                count += 1
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return images[:count], is_read
 
     def warn_of_skipped(self, total: int) -> None:
         """Say how many images were left out, and why the first of them were."""
@@ -138,7 +144,8 @@ class _Reader:
                 stacklevel=4,
             )
 
-    def _pixels(self, path: Path) -> np.ndarray | None:
+    def _decoded(self, path: Path) -> np.ndarray | Exception:
+        """Return the pixels of an image, or why it cannot be read."""
         from PIL import Image
 
         # Damaged files make Pillow's decoders raise all of these; a picture of absurd size is as unusable.
@@ -147,15 +154,16 @@ class _Reader:
             with Image.open(path) as opened:
                 image = self._prepared(opened)
         except (*damage, Image.DecompressionBombError) as error:
-            if self._is_strict:
-                raise DataError(
-                    f"dataset image_folder: {path} cannot be read: {error}\n"
-                    'set unreadable = "skip" to leave such images out'
-                ) from error
-            self._skipped.append(f"{path}: {error}")
-            return None
-        self._check_size(image, path)
+            return error
         return np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, -1)
+
+    def _refuse_or_skip(self, path: Path, error: Exception) -> None:
+        if self._is_strict:
+            raise DataError(
+                f"dataset image_folder: {path} cannot be read: {error}\n"
+                'set unreadable = "skip" to leave such images out'
+            ) from error
+        self._skipped.append(f"{path}: {error}")
 
     def _prepared(self, image: Image.Image) -> Image.Image:
         from PIL import Image, ImageOps
@@ -170,12 +178,12 @@ class _Reader:
             return converted
         return converted.resize((self._size[1], self._size[0]), Image.Resampling.BILINEAR)
 
-    def _check_size(self, image: Image.Image, path: Path) -> None:
-        first, size = self._first = self._first or (path, image.size)
-        if image.size != size:
+    def _check_size(self, image: np.ndarray, path: Path) -> None:
+        first, size = self._first = self._first or (path, image.shape[:2])
+        if image.shape[:2] != size:
             raise DataError(
-                f"dataset image_folder: {path} has {image.height} x {image.width} pixels, {first} has "
-                f"{size[1]} x {size[0]}\nset size = [height, width] to bring all images to one size"
+                f"dataset image_folder: {path} has {image.shape[0]} x {image.shape[1]} pixels, {first} has "
+                f"{size[0]} x {size[1]}\nset size = [height, width] to bring all images to one size"
             )
 
 

@@ -86,10 +86,10 @@ class Npz(Dataset):
                 source=f"dataset npz: {path}",
             )
         test = _split(archive, path, *names)
-        if train.inputs.shape[1:] != test.inputs.shape[1:]:
+        forms = [f"{inputs.dtype} of shape {inputs.shape[1:]}" for inputs in (train.inputs, test.inputs)]
+        if forms[0] != forms[1]:
             raise DataError(
-                f"dataset npz: {path}: an example of '{self.x_train}' has shape {train.inputs.shape[1:]}, "
-                f"one of '{self.x_test}' has {test.inputs.shape[1:]}"
+                f"dataset npz: {path}: an example of '{self.x_train}' is {forms[0]}, one of '{self.x_test}' {forms[1]}"
             )
         return Data({"train": train, "test": test})
 

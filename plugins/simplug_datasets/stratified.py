@@ -50,9 +50,9 @@ def held_out(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     mask = np.zeros(len(labels), dtype=bool)
     if not fraction:
         return mask
-    for label in np.unique(labels):
-        rows = rng.permutation(np.flatnonzero(labels == label))
+    starts = np.unique(np.sort(labels), return_index=True)[1]
+    for rows in np.split(np.argsort(labels, kind="stable"), starts[1:]):
         if len(rows) > 1:
             count = min(max(round(fraction * len(rows)), 1), len(rows) - 1)
-            mask[rows[:count]] = True
+            mask[rng.permutation(rows)[:count]] = True
     return mask

@@ -82,7 +82,11 @@ def test_labels_in_a_column_are_accepted(tmp_path):
         ({"x_train": np.zeros(8)}, r"'x_train' must have shape \(n, ...\), not \(8,\)"),
         ({"x_train": np.zeros((0, 3)), "y_train": np.zeros(0, int)}, r"'x_train' is empty; its shape is \(0, 3\)"),
         ({"x_test": np.zeros((0, 3)), "y_test": np.zeros(0, int)}, "'x_test' is empty"),
-        ({"x_test": np.ones((4, 2))}, r"an example of 'x_train' has shape \(3,\), one of 'x_test' has \(2,\)"),
+        (
+            {"x_test": np.ones((4, 2), np.float32)},
+            r"an example of 'x_train' is float32 of shape \(3,\), one of 'x_test' float32 of shape \(2,\)",
+        ),
+        ({"x_test": np.ones((4, 3), np.uint8)}, r"one of 'x_test' uint8 of shape \(3,\)"),
         ({"y_train": np.array([object()] * 8)}, "'y_train' holds Python objects, which are not loaded from files"),
     ],
 )
