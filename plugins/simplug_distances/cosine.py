@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from simplug.api import Distance
-from simplug.api.numerics import Tensor, unit_rows, unit_rows_numpy
+from simplug.api.numerics import Tensor, as_float, unit_rows, unit_rows_numpy
 
 
 @attrs.frozen
@@ -27,11 +27,13 @@ class Cosine(Distance):
         """Return the (n, m) distances of (n, d) and (m, d)."""
         from keras import ops
 
-        return 1 - ops.matmul(unit_rows(queries), ops.transpose(unit_rows(references)))
+        queries, references = unit_rows(as_float(queries)), unit_rows(as_float(references))
+        return 1 - ops.matmul(queries, ops.transpose(references))
 
     def numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
         """Return the (n, m) float64 distances of (n, d) and (m, d)."""
-        return 1 - unit_rows_numpy(queries) @ unit_rows_numpy(references).T
+        cosines: np.ndarray = unit_rows_numpy(queries) @ unit_rows_numpy(references).T
+        return 1 - cosines
 
     def prepare(self, vectors: np.ndarray) -> np.ndarray:
         """Return the vectors divided by their norms."""

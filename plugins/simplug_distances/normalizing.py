@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from simplug.api import Distance, option
-from simplug.api.numerics import Tensor, unit_rows, unit_rows_numpy
+from simplug.api.numerics import Tensor, as_float, unit_rows, unit_rows_numpy
 
 
 @attrs.frozen
@@ -27,6 +27,7 @@ class NormalizingDistance(Distance):
 
     def __call__(self, queries: Tensor, references: Tensor) -> Tensor:
         """Return the (n, m) distances of (n, d) and (m, d)."""
+        queries, references = as_float(queries), as_float(references)
         if self.normalize:
             queries, references = unit_rows(queries), unit_rows(references)
         return self.between(queries, references)

@@ -189,11 +189,12 @@ class ComponentSuite:
     def test_every_bound_is_enforced(self, component: Any, table: dict[str, Any]) -> None:
         """What is beyond a bound of an `option` is refused, in a config and in Python."""
         for field in fields_of(type(component)):
+            key = field.alias or field.name
             for wrong in _beyond(field):
-                with pytest.raises(ConfigError, match=field.alias):
-                    self.registry.build({**table, field.alias: wrong})
+                with pytest.raises(ConfigError, match=key):
+                    self.registry.build({**table, key: wrong})
                 with pytest.raises(ValueError, match=field.name):
-                    attrs.evolve(component, **{field.alias: tuple(wrong) if isinstance(wrong, list) else wrong})
+                    attrs.evolve(component, **{key: tuple(wrong) if isinstance(wrong, list) else wrong})
 
     def test_building_it_changes_nothing_given(self, table: dict[str, Any]) -> None:
         """The table that a component is built from is read, not used up."""

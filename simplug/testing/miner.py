@@ -9,6 +9,7 @@ import numpy as np
 from simplug.api import Miner, Pairs
 from simplug.testing.batches import labels, shuffled
 from simplug.testing.component import ComponentSuite
+from simplug.testing.forms import form
 from simplug.testing.tensors import array, in_graph, in_xla
 
 
@@ -23,7 +24,7 @@ class MinerSuite(ComponentSuite):
         for distances, (positive, negative) in (_square(), _rectangular()):
             mined = component(distances, Pairs(positive, negative))
             for kept, given in ((mined.positive, positive), (mined.negative, negative)):
-                assert (array(kept).shape, array(kept).dtype) == (given.shape, given.dtype)
+                assert form(array(kept)) == form(given)
 
     def test_a_weight_stays_or_becomes_zero(self, component: Miner) -> None:
         """A pair is kept with its weight, or dropped; what was no pair stays none."""

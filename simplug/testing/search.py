@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from simplug.api import Distance, Engine, Search
 from simplug.kernel.registry import registry_of
 from simplug.testing.batches import embeddings
 from simplug.testing.component import ComponentSuite
+from simplug.testing.forms import form
 
 DIM = 16
 
@@ -26,7 +28,7 @@ class SearchSuite(ComponentSuite):
     """
 
     kind: ClassVar[str] = "search"
-    number_of_checks: ClassVar[int] = 33
+    number_of_checks: ClassVar[int] = 34
     distances: ClassVar[tuple[str, ...]] = ("cosine", "euclidean", "inner_product", "manhattan", "snr")
     recall: ClassVar[float] = 0.95
 
@@ -57,8 +59,8 @@ class SearchSuite(ComponentSuite):
         """(q, k) each."""
         for _, engine, _ in self._engines(component):
             rows, distances = engine.search(embeddings(3, seed=1, dim=DIM), 4)
-            assert (rows.shape, rows.dtype) == ((3, 4), np.int64)
-            assert (distances.shape, distances.dtype) == ((3, 4), np.float32)
+            assert form(rows) == ((3, 4), "int64")
+            assert form(distances) == ((3, 4), "float32")
 
     def test_the_nearest_comes_first(self, component: Search) -> None:
         """Distances ascend along a row."""
@@ -99,13 +101,13 @@ class SearchSuite(ComponentSuite):
             assert rows.tolist() == [[0], [0]]
 
     def test_equal_vectors_are_all_found(self, component: Search) -> None:
-        """Duplicates are records like others: all of them come before anything farther."""
+        """Duplicates are records like others: all of them, in the order of rows, before anything farther."""
         one = embeddings(1, dim=DIM)
         away = -np.linspace(0.5, 1.5, 30, dtype=np.float32)[:, None] * one + embeddings(30, seed=2, dim=DIM) / 10
         vectors = np.concatenate([np.repeat(one, 20, axis=0), away])
         for distance in self._served(component):
             rows, distances = _filled(component, distance, vectors).search(one, 20)
-            assert sorted(rows[0].tolist()) == list(range(20)), distance
+            assert rows[0].tolist() == list(range(20)), distance
             np.testing.assert_allclose(distances[0], distance.numpy(one, one)[0, 0], atol=1e-4)
 
     def test_a_removed_record_is_never_found(self, component: Search) -> None:
@@ -143,6 +145,15 @@ class SearchSuite(ComponentSuite):
             true = np.argsort(distance.numpy(queries, vectors), axis=1, kind="stable")[:, :5]
             assert np.mean([np.isin(one, other) for one, other in zip(found, true, strict=True)]) >= self.recall
 
+    def test_threads_may_search_together(self, component: Search) -> None:
+        """Many searches at once find what one finds."""
+        queries = embeddings(64, seed=1, dim=DIM)
+        for distance, engine, _ in self._engines(component, count=300):
+            expected, _ = engine.search(queries, 5)
+            with ThreadPoolExecutor(8) as pool:
+                found = pool.map(lambda part, engine=engine: engine.search(part, 5)[0], np.split(queries, 8))
+            np.testing.assert_array_equal(np.concatenate(list(found)), expected, err_msg=repr(distance))
+
     def test_rows_are_any_int64_numbers(self, component: Search) -> None:
         """Rows have gaps and grow large."""
         rows = np.array([3, 2**33, 2**40 + 1], dtype=np.int64)
@@ -179,6 +190,8 @@ class SearchSuite(ComponentSuite):
             folder = tmp_path / str(number)
             folder.mkdir()
             if not component.persistent:
+                with pytest.raises(TypeError, match="not persistent"):
+                    engine.save(folder)
                 with pytest.raises(TypeError, match="not persistent"):
                     component.load(folder, DIM, distance)
                 continue

@@ -17,6 +17,7 @@ from simplug.api.store import Rows, no_rows
 from simplug.kernel.config import to_config
 from simplug.kernel.errors import ArtifactError, SimplugError
 from simplug.testing.component import ComponentSuite
+from simplug.testing.forms import form
 from simplug.testing.fresh_process import run_fresh
 
 DIM = 4
@@ -26,7 +27,7 @@ class StoreSuite(ComponentSuite):
     """Checks that a store keeps records bit by bit, and that a persistent one keeps them for another process."""
 
     kind: ClassVar[str] = "store"
-    number_of_checks: ClassVar[int] = 33
+    number_of_checks: ClassVar[int] = 36
 
     @pytest.fixture
     def folder(self, component: Store, tmp_path: Path) -> Path | None:
@@ -44,7 +45,7 @@ class StoreSuite(ComponentSuite):
         assert (len(records), records.sequence) == (0, 0)
         rows, ids, labels = records.keys()
         for keys in (rows, ids, labels):
-            assert (keys.shape, keys.dtype) == ((0,), np.int64)
+            assert form(keys) == ((0,), "int64")
         assert list(records.scan()) == []
 
     def test_keys_come_back(self, records: Records) -> None:
@@ -63,7 +64,7 @@ class StoreSuite(ComponentSuite):
         added.embeddings[0] = [-0.0, 1e-45, 3.4e38, np.nextafter(np.float32(1), np.float32(2))]
         records.commit(added, no_rows())
         found = records.embeddings(added.rows)
-        assert (found.dtype, found.shape) == (np.float32, (3, DIM))
+        assert form(found) == ((3, DIM), "float32")
         assert found.tobytes() == added.embeddings.tobytes()
 
     def test_payloads_come_back_bit_by_bit(self, records: Records) -> None:
@@ -104,6 +105,26 @@ class StoreSuite(ComponentSuite):
         np.testing.assert_array_equal(np.concatenate([rows for rows, _ in records.scan()]), kept)
         np.testing.assert_array_equal(records.embeddings(kept), added.embeddings[kept])
         assert records.payloads(kept) == [added.payloads[i] for i in kept]
+
+    def test_the_highest_numbers_are_remembered(self, records: Records) -> None:
+        """Rows and ids are never given twice, so the highest of each outlives its record."""
+        assert (records.last_row, records.last_id) == (-1, -1)
+        records.commit(_rows(3), no_rows())
+        records.commit(None, np.array([2]))
+        assert (records.last_row, records.last_id) == (2, 25)
+
+    def test_a_record_that_is_not_there_is_an_error(self, records: Records) -> None:
+        """A commit that removes one does nothing at all; reading one is refused."""
+        records.commit(_rows(3), no_rows())
+        for attempt in (
+            lambda: records.commit(_rows(1, start=3), np.array([1, 7])),
+            lambda: records.embeddings(np.array([0, 7])),
+            lambda: records.payloads(np.array([0, 7])),
+        ):
+            with pytest.raises(ArtifactError):
+                attempt()
+        assert (len(records), records.sequence, records.last_row) == (3, 1, 2)
+        np.testing.assert_array_equal(records.keys()[0], [0, 1, 2])
 
     def test_one_commit_adds_and_removes(self, records: Records) -> None:
         """An update is both at once."""
@@ -202,15 +223,31 @@ records.close()
                 assert len(records) == 0
 
     def test_a_read_only_store_refuses_to_write(self, component: Store, folder: Path | None) -> None:
-        """It reads what is there, and a commit is an error that changes nothing."""
+        """It reads what is there, and a commit is an error that changes nothing; memory is filled by its index."""
         with closing(component.open(folder, DIM)) as records:
             records.commit(_rows(3), no_rows())
         with closing(component.open(folder, DIM, readonly=True)) as records:
             count = len(records)
             assert count == (3 if component.persistent else 0)
+            if not component.persistent:
+                records.commit(_rows(1), no_rows())
+                assert len(records) == 1
+                return
             with pytest.raises(SimplugError):
                 records.commit(_rows(1, start=3), no_rows())
             assert len(records) == count
+
+    def test_lost_files_are_no_empty_store(self, component: Store, folder: Path | None) -> None:
+        """Without `create`, or for reading alone, a persistent store refuses a folder that is not there."""
+        for flags in ({"create": False}, {"readonly": True}):
+            if component.persistent:
+                with pytest.raises(ArtifactError):
+                    component.open(folder, DIM, **flags)
+                assert folder is not None
+                assert not folder.exists()
+            else:
+                with closing(component.open(folder, DIM, **flags)) as records:
+                    assert len(records) == 0
 
     def test_the_folder_is_asked_for_if_the_store_is_persistent(self, component: Store) -> None:
         """Without a folder there is nowhere to keep anything; a store in memory needs none."""

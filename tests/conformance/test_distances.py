@@ -1,0 +1,29 @@
+"""Every distance of simplug, through the conformance suite."""
+
+from __future__ import annotations
+
+from simplug.testing import DistanceSuite
+
+
+class TestCosine(DistanceSuite):
+    name = "cosine"
+
+
+class TestEuclidean(DistanceSuite):
+    name = "euclidean"
+
+
+class TestInnerProduct(DistanceSuite):
+    name = "inner_product"
+
+
+class TestManhattan(DistanceSuite):
+    name = "manhattan"
+
+
+class TestSignalToNoise(DistanceSuite):
+    name = "snr"
+
+
+class TestSquaredEuclidean(DistanceSuite):
+    name = "squared_euclidean"

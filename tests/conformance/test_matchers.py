@@ -1,0 +1,13 @@
+"""Every matcher of simplug, through the conformance suite."""
+
+from __future__ import annotations
+
+from simplug.testing import MatcherSuite
+
+
+class TestMajorityVote(MatcherSuite):
+    name = "majority_vote"
+
+
+class TestNearest(MatcherSuite):
+    name = "nearest"
