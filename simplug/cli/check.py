@@ -49,6 +49,10 @@ def _words(component: Component) -> str:
     config = shortest(component)
     if isinstance(config, str):
         return config
-    named = {key: value["name"] if isinstance(value, dict) else value for key, value in config.items() if value != NONE}
+    named = {
+        key: value.get("name", value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if value != NONE
+    }
     name = named.pop("name")
     return f"{name} ({', '.join(f'{key}={value}' for key, value in named.items())})"
