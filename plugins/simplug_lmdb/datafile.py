@@ -12,7 +12,7 @@ import os
 import struct
 from pathlib import Path
 
-from simplug.kernel.errors import ArtifactError
+from simplug.api import ArtifactError
 
 _MAGIC = 0xBEEFC0DE
 _VERSION = 1

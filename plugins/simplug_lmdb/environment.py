@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 
 import lmdb
 
-from simplug.api import InvalidInputError
-from simplug.kernel.errors import ArtifactError
+from simplug.api import ArtifactError, InvalidInputError
 from simplug_lmdb.datafile import extend, missing_bytes
 
 DATA = "data.mdb"

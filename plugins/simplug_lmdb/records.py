@@ -10,9 +10,8 @@ from zlib import crc32
 import attrs
 import numpy as np
 
-from simplug.api import Records
+from simplug.api import ArtifactError, Records
 from simplug.api.store import Rows
-from simplug.kernel.errors import ArtifactError
 from simplug_lmdb.datafile import extend
 from simplug_lmdb.environment import DATA, Environment, wait_for_whole_file
 
@@ -173,10 +172,13 @@ class LmdbRecords(Records):
         self._environment.release()
 
     def _verify(self) -> None:
+        """Read every record, and write, which reads the list of free pages."""
         rows, _, _ = self.keys()
         for start in range(0, len(rows), 1024):
             self.embeddings(rows[start : start + 1024])
             self.payloads(rows[start : start + 1024])
+        state = self._state().packed()
+        self._environment.write(lambda transaction: transaction.put(_STATE_KEY, state, db=self._meta))
 
     def _state(self) -> _State:
         with self._environment.reading() as transaction:
