@@ -197,25 +197,32 @@ def staged_folder(final: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise ArtifactError(f"{final} cannot be written: {cause}") from cause
     try:
         yield staging
-        for file in staging.rglob("*"):
-            _sync(file)
-        _sync(staging)
-        if final.exists():
-            # The old folder steps aside first and goes last: at every moment one of the two is whole.
-            aside = final.with_name(f".{final.name}.{token}.old")
-            final.rename(aside)
-            try:
-                staging.rename(final)
-            except BaseException:
-                aside.rename(final)
-                raise
-            _sync(final.parent)
-            shutil.rmtree(aside)
-        else:
-            staging.rename(final)
-            _sync(final.parent)
+        try:
+            _publish(staging, final, token)
+        except OSError as cause:
+            raise ArtifactError(f"{final} cannot be written: {cause}") from cause
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _publish(staging: Path, final: Path, token: str) -> None:
+    """Give a folder its name; an old one steps aside first and goes last: at every moment one of the two is whole."""
+    for file in staging.rglob("*"):
+        _sync(file)
+    _sync(staging)
+    if not final.exists():
+        staging.rename(final)
+        _sync(final.parent)
+        return
+    aside = final.with_name(f".{final.name}.{token}.old")
+    final.rename(aside)
+    try:
+        staging.rename(final)
+    except BaseException:
+        aside.rename(final)
+        raise
+    _sync(final.parent)
+    shutil.rmtree(aside)
 
 
 def write_file(path: Path, data: bytes) -> None:

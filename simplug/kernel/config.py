@@ -213,6 +213,13 @@ def _default(field: attrs.Attribute[Any]) -> Any:
     return {} if factory is section_type(field.type) else attrs.NOTHING
 
 
+def _on_default(field: attrs.Attribute[Any], value: Any) -> Any:
+    """Return a table without a name as settings of the field's default component."""
+    if isinstance(value, Mapping) and "name" not in value and isinstance(field.default, str | Mapping):
+        return {**_table(field.metadata[KIND_KEY], field.default), **value}
+    return value
+
+
 def _blamed_field(message: str, fields: Iterable[str]) -> str | None:
     """Return the field that a validator's message begins with, as those of attrs and :func:`option` do."""
     first = re.match(r"'?(\w+)'? ", message)
@@ -230,7 +237,7 @@ def _value(field: attrs.Attribute[Any], value: Any, path: str, report: Report) -
             return report.add(path, f"must be a list of {registry_of(kind).kind.plural}, not {value!r}")
         return tuple(_component(kind, one, f"{path}[{i}]", report) for i, one in enumerate(value))
     if kind:
-        return _component(kind, value, path, report)
+        return _component(kind, _on_default(field, value), path, report)
     plain = _typed(value, field.type, path, report)
     bounds = field.metadata.get(BOUNDS_KEY)
     if plain is not _FAILED and bounds and plain is not None:

@@ -1,0 +1,257 @@
+"""The house rules: who may import whom, what an import costs, and where a name may be written."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+import simplug
+from simplug.kernel.component import Component
+from simplug.kernel.entries import scan
+from simplug.kernel.kinds import HOOK_GROUP, KINDS
+
+ROOT = Path(__file__).parents[1]
+PLUGINS = sorted(folder.name for folder in (ROOT / "plugins").iterdir() if (folder / "__init__.py").is_file())
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+DECLARED = [
+    (group.removeprefix("simplug."), name, target)
+    for group, points in PYPROJECT["project"]["entry-points"].items()
+    if group in {kind.group for kind in KINDS.values()}
+    for name, target in points.items()
+]
+"""The components that pyproject.toml declares: kind in the plural, name and target."""
+
+ALLOWED = {
+    "kernel": {"kernel"},
+    "api": {"api", "kernel"},
+    "index": {"index", "api", "kernel"},
+    "learn": {"learn", "api", "kernel", "index"},
+    "experiment": {"experiment", "learn", "index", "api", "kernel"},
+    "testing": {"testing", "learn", "index", "api", "kernel"},
+    "cli": {"cli", "experiment", "learn", "index", "api", "kernel"},
+    "__init__": {"kernel", "index", "learn", "experiment"},
+    "__main__": {"cli"},
+}
+"""The parts of simplug that each part may import, wherever in a file the import stands."""
+
+HEAVY = {
+    "PIL", "hnswlib", "jax", "keras", "lmdb", "matplotlib", "pandas", "rich", "scipy", "sklearn", "tensorflow", "torch"
+}  # fmt: skip
+"""What the module of a component, the kernel, the contracts and the command line do not import at module level."""
+
+KERAS = {"keras", "tensorflow", "jax", "torch"}
+
+
+def sources(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*.py") if "__pycache__" not in file.parts)
+
+
+OWN = sources(ROOT / "simplug")
+FIRST_PARTY = [file for name in PLUGINS for file in sources(ROOT / "plugins" / name)]
+
+
+def identify(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+def imported(nodes: Iterator[ast.AST]) -> set[str]:
+    """Return the dotted names that import statements bring in; ``from a import b`` counts as ``a.b``."""
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute, so that they can be read"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def all_imports(file: Path) -> set[str]:
+    return imported(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def at_run_time(tree: ast.AST, *, functions: bool) -> Iterator[ast.AST]:
+    """Walk a tree without what only type checkers read and, unless `functions`, without the bodies of functions."""
+    for child in ast.iter_child_nodes(tree):
+        if is_type_checking(child):
+            continue
+        if not functions and isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        yield child
+        yield from at_run_time(child, functions=functions)
+
+
+def imports_at_module_level(file: Path) -> set[str]:
+    return imported(at_run_time(ast.parse(file.read_text(encoding="utf-8")), functions=False))
+
+
+def imports_at_run_time(file: Path) -> set[str]:
+    return imported(at_run_time(ast.parse(file.read_text(encoding="utf-8")), functions=True))
+
+
+def roots(names: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("file", OWN, ids=identify)
+def test_a_part_of_simplug_imports_only_the_parts_it_may(file):
+    parts = file.relative_to(ROOT / "simplug").parts
+    part = parts[0].removesuffix(".py")
+    used = {name.split(".")[1] for name in all_imports(file) if name.startswith("simplug.")}
+    public = {kind.plural for kind in KINDS.values()} | {"Index", "SimilarityModel", "load", "save", "plugins"}
+    names = used - public if part in ("learn", "experiment", "cli", "testing") else used
+    assert names <= ALLOWED[part]
+
+
+@pytest.mark.parametrize("file", OWN, ids=identify)
+def test_simplug_imports_no_plugin_package(file):
+    assert not {name for name in roots(all_imports(file)) if name.startswith("simplug_")}
+
+
+@pytest.mark.parametrize("file", [file for file in OWN if "kernel" in file.parts], ids=identify)
+def test_the_kernel_needs_attrs_pluggy_and_metadata_alone(file):
+    allowed = {"attrs", "pluggy", "importlib_metadata", "packaging", "tomlkit", "simplug", "__future__"}
+    outside = roots(imports_at_run_time(file)) - set(sys.stdlib_module_names)
+    assert outside <= allowed
+
+
+@pytest.mark.parametrize("file", [file for file in OWN if "index" in file.parts], ids=identify)
+def test_the_index_never_imports_keras(file):
+    assert not roots(imports_at_run_time(file)) & KERAS
+
+
+LIGHT_COMMANDS = ("__init__", "main", "init", "check", "plugins", "show", "schema", "kind_parameter")
+LIGHT = [
+    file
+    for file in OWN
+    if file.parent.name in ("kernel", "api", "index") or (file.parent.name == "cli" and file.stem in LIGHT_COMMANDS)
+]
+
+
+@pytest.mark.parametrize("file", LIGHT, ids=identify)
+def test_the_light_parts_import_nothing_heavy_at_module_level(file):
+    assert not roots(imports_at_module_level(file)) & HEAVY
+
+
+@pytest.mark.parametrize("file", FIRST_PARTY, ids=identify)
+def test_a_plugin_imports_the_contracts_and_its_own_package_alone(file):
+    package = file.relative_to(ROOT / "plugins").parts[0]
+    names = all_imports(file)
+    assert {name for name in roots(names) if name.startswith("simplug_")} <= {package}
+    inside = {name for name in names if name.partition(".")[0] == "simplug"}
+    assert {name for name in inside if not name.startswith("simplug.api")} == set()
+
+
+@pytest.mark.parametrize("module", sorted({target.partition(":")[0] for _, _, target in DECLARED}))
+def test_the_module_of_a_component_imports_nothing_heavier_than_numpy(module):
+    file = ROOT / "plugins" / f"{module.replace('.', '/')}.py"
+    assert not roots(imports_at_module_level(file)) & HEAVY
+
+
+def test_importing_simplug_imports_neither_numpy_nor_keras_nor_any_plugin(python):
+    done = python(
+        "import sys, simplug\n"
+        "names = {name.partition('.')[0] for name in sys.modules}\n"
+        "heavy = {'numpy', 'keras', 'tensorflow', 'pluggy', 'click', 'importlib_metadata'}\n"
+        "print(sorted(name for name in names if name in heavy or name.startswith('simplug_')))\n"
+    )
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_importing_simplug_costs_less_than_100_ms():
+    costs = []
+    for _ in range(7):
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-c", "import simplug"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        (line,) = (line for line in done.stderr.splitlines() if line.endswith("| simplug"))
+        costs.append(int(line.split("|")[1]))
+    assert min(costs) < 100_000, f"microseconds: {sorted(costs)}"
+
+
+def test_no_module_is_a_drawer():
+    drawers = {"utils", "util", "helpers", "helper", "common", "misc", "tools"}
+    files = [*OWN, *FIRST_PARTY, *sources(ROOT / "tests"), *sources(ROOT / "benchmarks")]
+    assert not [identify(file) for file in files if drawers & {file.stem, *file.parent.relative_to(ROOT).parts}]
+
+
+def test_a_group_is_named_in_one_place_alone():
+    pattern = re.compile(r"""["']simplug\.(losses|distances|hooks|metrics|stores|searches|datasets|samplers)["']""")
+    found = {identify(file) for file in [*OWN, *FIRST_PARTY] if pattern.search(file.read_text(encoding="utf-8"))}
+    assert found <= {"simplug/kernel/kinds.py"}
+
+
+@pytest.mark.parametrize("file", [*OWN, *FIRST_PARTY], ids=identify)
+def test_no_file_is_read_by_running_it(file):
+    text = file.read_text(encoding="utf-8")
+    assert not roots(all_imports(file)) & {"pickle", "cloudpickle", "dill", "shelve", "marshal", "joblib"}
+    assert not re.search(r"allow_pickle\s*=\s*True", text)
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    assert not [node for node in calls if isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec")]
+    loads = [node for node in calls if ast.unparse(node.func) in ("np.load", "numpy.load")]
+    assert all("allow_pickle=False" in ast.unparse(node) for node in loads)
+
+
+def test_the_installed_entry_points_are_those_of_pyproject():
+    installed = {
+        (kind.plural, entry.name, entry.target)
+        for kind in KINDS.values()
+        for entry in scan().open.get(kind.group, ())
+        if entry.distribution == "simplug"
+    }
+    assert installed == set(DECLARED), "install simplug again: pyproject.toml has changed since"
+
+
+@pytest.mark.parametrize(("plural", "name", "target"), DECLARED)
+def test_an_entry_point_is_a_component(plural, name, target):
+    cls = getattr(simplug, plural).get(name)
+    assert f"{cls.__module__}:{cls.__qualname__}" == target
+
+
+def test_entry_points_are_sorted_in_pyproject():
+    for group, points in PYPROJECT["project"]["entry-points"].items():
+        assert list(points) == sorted(points), group
+
+
+def test_every_component_class_of_a_plugin_has_exactly_one_entry_point():
+    from importlib import import_module
+
+    classes = {
+        f"{cls.__module__}:{cls.__qualname__}"
+        for file in FIRST_PARTY
+        if not roots(imports_at_module_level(file)) & HEAVY
+        for cls in vars(import_module(".".join(file.relative_to(ROOT / "plugins").with_suffix("").parts))).values()
+        if isinstance(cls, type)
+        and issubclass(cls, Component)
+        and cls.__module__.startswith("simplug_")
+        and attrs.has(cls)
+        and not getattr(cls, "__abstractmethods__", None)
+    }
+    targets = [target for _, _, target in DECLARED]
+    assert classes == set(targets)
+    assert len(targets) == len(set(targets))
+
+
+def test_the_group_of_hooks_is_declared_in_the_table_of_kinds():
+    assert HOOK_GROUP == "simplug.hooks"
+    assert all(
+        name in {*(kind.group for kind in KINDS.values()), HOOK_GROUP, "pytest11"}
+        for name in PYPROJECT["project"]["entry-points"]
+    )
