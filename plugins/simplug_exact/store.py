@@ -8,9 +8,8 @@ from typing import ClassVar
 import attrs
 import numpy as np
 
-from simplug.api import Records, Store
+from simplug.api import ArtifactError, Records, Store
 from simplug.api.store import Rows
-from simplug.kernel.errors import ArtifactError
 
 
 @attrs.frozen

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import hnswlib
 import numpy as np
 
-from simplug.api import Distance, Engine, InvalidInputError
+from simplug.api import ArtifactError, Distance, Engine, InvalidInputError
 from simplug.api.search import scan
-from simplug.kernel.errors import ArtifactError
 
 if TYPE_CHECKING:
     from simplug_hnsw.search import Hnsw

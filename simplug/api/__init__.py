@@ -20,10 +20,11 @@ from simplug.api.sampler import Batches, Sampler
 from simplug.api.search import Engine, Search
 from simplug.api.store import Records, Store
 from simplug.kernel.component import Component, component, components, option
-from simplug.kernel.errors import DataError, InvalidInputError, SimplugError
+from simplug.kernel.errors import ArtifactError, DataError, InvalidInputError, SimplugError
 from simplug.kernel.hooks import hookimpl
 
 __all__ = [
+    "ArtifactError",
     "Augmenter",
     "Backbone",
     "Batches",
