@@ -78,6 +78,7 @@ class SearchSuite(ComponentSuite):
         """They have row -1 and distance inf; the others are filled."""
         for distance, engine, count in self._engines(component, count=7):
             rows, distances = engine.search(embeddings(3, seed=1, dim=DIM), 12)
+            assert rows.shape == distances.shape == (3, 12)
             assert np.sort(rows[:, :count], axis=1).tolist() == [list(range(count))] * 3, distance
             assert (rows[:, count:] == -1).all()
             assert np.isfinite(distances[:, :count]).all()

@@ -1,0 +1,269 @@
+"""The checks of each kind find the mistakes that they are there for; NumPy alone."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import attrs
+import numpy as np
+import pytest
+
+import simplug
+from simplug.api import Augmenter, Batches, Data, Dataset, Engine, Matcher, RetrievalMetric, Sampler, Search, Split
+from simplug.testing import (
+    AugmenterSuite,
+    DatasetSuite,
+    MatcherSuite,
+    MetricSuite,
+    SamplerSuite,
+    SearchSuite,
+    StoreSuite,
+)
+
+FAILURES = (AssertionError, pytest.fail.Exception)
+
+
+@attrs.frozen
+class Averaging(Matcher):
+    """A matcher with every mistake: it counts places that are empty, in float32, and writes to its input."""
+
+    def match(self, labels, distances):
+        distances[~np.isfinite(distances)] = 0
+        return np.round(labels.mean(axis=1)).astype(np.int64), distances.mean(axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "test_it_returns_a_label_and_a_distance_for_each_query",
+        "test_the_label_is_one_of_the_neighbours",
+        "test_empty_places_are_ignored",
+        "test_a_query_without_a_neighbour_has_distance_inf",
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value")
+def test_a_matcher_that_averages_is_found(check):
+    with pytest.raises(FAILURES):
+        getattr(MatcherSuite(), check)(Averaging())
+
+
+@attrs.frozen
+class Upside(RetrievalMetric):
+    """A metric that prefers wrong neighbours and looks beyond its depth."""
+
+    def depth(self, relevant):
+        return 5
+
+    def score(self, hits, relevant):
+        return 1 - hits.mean(axis=1)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "test_a_perfect_result_has_the_best_value",
+        "test_the_worst_result_has_the_worst_value",
+        "test_what_lies_beyond_its_view_does_not_count",
+    ],
+)
+def test_a_metric_upside_down_is_found(check):
+    with pytest.raises(FAILURES):
+        getattr(MetricSuite(), check)(Upside())
+
+
+def test_a_metric_that_punishes_progress_is_found():
+    class LastPlace(Upside):
+        def score(self, hits, relevant):
+            return hits[:, 4].astype(float)
+
+    with pytest.raises(FAILURES):
+        MetricSuite().test_a_better_result_is_never_scored_lower(LastPlace())
+
+
+@attrs.frozen
+class Stream(Sampler):
+    """A sampler whose batches depend on what was asked for before, and are views of the data."""
+
+    def batches(self, split, *, steps, seed, augmenter=None):
+        return StreamOfBatches(split, steps)
+
+
+class StreamOfBatches(Batches):
+    def __init__(self, split, steps):
+        self.split, self.steps, self.place = split, steps, 0
+
+    def __len__(self):
+        return self.steps
+
+    def start_epoch(self, epoch):
+        pass
+
+    def __getitem__(self, step):
+        self.place += 8
+        part = slice(self.place - 8, self.place)
+        return self.split.inputs[part], self.split.labels[part]
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "test_another_seed_gives_other_batches",
+        "test_an_epoch_can_be_returned_to",
+        "test_batches_may_be_asked_for_in_any_order",
+        "test_views_repeat_the_labels",
+        "test_the_split_is_left_alone",
+        "test_a_split_that_cannot_fill_a_batch_is_refused",
+    ],
+)
+def test_a_sampler_with_a_memory_is_found(check):
+    with pytest.raises(FAILURES):
+        getattr(SamplerSuite(), check)(Stream())
+
+
+@attrs.frozen
+class Noisy(Augmenter):
+    """An augmenter that works in place, in float64, with NumPy's global chance, and a view more for large batches."""
+
+    def views(self, inputs, rng):
+        inputs[:1] = 0
+        noisy = inputs + np.random.normal(size=inputs.shape)
+        return (noisy,) * min(len(inputs), 2)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "test_shape_and_dtype_stay",
+        "test_the_input_is_left_alone",
+        "test_the_same_generator_gives_the_same_views",
+        "test_chance_comes_from_the_generator_alone",
+        "test_the_number_of_views_is_constant",
+    ],
+)
+def test_an_augmenter_in_place_is_found(check):
+    inputs = np.full((4, 8, 8, 1), 9, np.uint8)
+    with pytest.raises(FAILURES):
+        getattr(AugmenterSuite(), check)(Noisy(), inputs)
+
+
+SHARED = Split(np.arange(12.0).reshape(6, 2), np.arange(6))
+
+
+@attrs.frozen
+class Cached(Dataset):
+    """A data set that hands out the same arrays again and again, with a class that has no name and a NaN."""
+
+    def load(self):
+        spoilt = Split(np.full((2, 2), np.nan), np.array([7, 8]))
+        return Data({"train": SHARED, "test": spoilt}, {0: "zero"})
+
+
+def test_a_data_set_with_a_nan_and_nameless_classes_is_found():
+    data = Cached().load()
+    for check in (DatasetSuite().test_numbers_are_finite, DatasetSuite().test_class_names_are_texts_by_label):
+        with pytest.raises(FAILURES):
+            check(data)
+
+
+def test_a_data_set_that_hands_out_its_own_arrays_is_found():
+    with pytest.raises(FAILURES):
+        DatasetSuite().test_loads_are_independent(Cached(), Cached().load())
+
+
+@attrs.frozen
+class Careless(Search):
+    """A search that forgets removals, keeps the caller's array, and fills no empty places."""
+
+    exact = True
+    spaces = None
+
+    def create(self, dim, distance):
+        return CarelessEngine(dim, distance)
+
+
+class CarelessEngine(Engine):
+    def __init__(self, dim, distance):
+        self.distance, self.rows, self.vectors = distance, np.empty(0, np.int64), np.empty((0, dim), np.float32)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def add(self, rows, vectors):
+        self.vectors = np.concatenate([self.vectors, vectors]) if len(self.rows) else vectors
+        self.rows = np.concatenate([self.rows, rows])
+
+    def remove(self, rows):
+        pass
+
+    def search(self, queries, k):
+        distances = self.distance.numpy(queries, self.vectors) ** 2
+        order = np.argsort(distances, axis=1)[:, :k]
+        return self.rows[order], np.take_along_axis(distances, order, axis=1)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "test_distances_are_those_of_the_definition",
+        "test_results_are_int64_rows_and_float32_distances",
+        "test_places_beyond_the_records_are_empty",
+        "test_an_empty_engine_finds_nothing",
+        "test_a_removed_record_is_never_found",
+        "test_the_vectors_given_are_left_alone",
+    ],
+)
+def test_a_careless_search_is_found(check):
+    with pytest.raises(FAILURES):
+        getattr(SearchSuite(), check)(Careless())
+
+
+def test_a_search_that_misses_neighbours_is_found():
+    class Half(CarelessEngine):
+        def search(self, queries, k):
+            kept = slice(None, None, 2)
+            self.rows, self.vectors = self.rows[kept], self.vectors[kept]
+            return super().search(queries, k)
+
+    class HalfSearch(Careless):
+        exact = False
+
+        def create(self, dim, distance):
+            return Half(dim, distance)
+
+    with pytest.raises(AssertionError, match=r"recall 0\.[34567]"):
+        SearchSuite().test_neighbours_are_the_nearest(HalfSearch())
+
+
+def _records(**replaced):
+    """Return an open store in memory, some of whose methods are replaced."""
+    records = simplug.stores.build("memory").open(None, 4)
+    wrapped = type("Wrapped", (type(records),), {})
+    records.__class__ = wrapped
+    for name, method in replaced.items():
+        setattr(wrapped, name, method)
+    return records
+
+
+@pytest.mark.parametrize(
+    ("check", "replaced"),
+    [
+        ("test_embeddings_come_back_bit_by_bit", {"embeddings": "halved"}),
+        ("test_rows_may_be_asked_for_in_any_order", {"embeddings": "sorted"}),
+        ("test_every_commit_counts", {"sequence": property(lambda self: 1)}),
+        ("test_the_highest_numbers_are_remembered", {"last_row": property(lambda self: len(self) - 1)}),
+        ("test_removed_records_are_gone", {"scan": lambda self, size=1: iter([(np.arange(6), None)])}),
+        ("test_rows_ascend_after_many_commits", {"keys": "by_text"}),
+    ],
+)
+def test_a_store_with_a_mistake_is_found(check, replaced):
+    memory = type(_records()).__mro__[1]
+    methods = {
+        "halved": lambda self, rows: memory.embeddings(self, rows).astype(np.float16).astype(np.float32),
+        "sorted": lambda self, rows: memory.embeddings(self, np.sort(rows)),
+        "by_text": lambda self: tuple(part[np.argsort(memory.keys(self)[0].astype(str))] for part in memory.keys(self)),
+    }
+    named = {
+        name: methods.get(method, method) if isinstance(method, str) else method for name, method in replaced.items()
+    }
+    with closing(_records(**named)) as records, np.errstate(over="ignore"), pytest.raises(FAILURES):
+        getattr(StoreSuite(), check)(records)
