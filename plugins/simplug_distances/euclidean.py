@@ -51,11 +51,13 @@ class Euclidean(NormalizingDistance):
 
     def between_numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
         """Return the (n, m) float64 distances."""
-        return np.sqrt(squares_numpy(queries, references))
+        roots: np.ndarray = np.sqrt(squares_numpy(queries, references))
+        return roots
 
     def from_space(self, values: np.ndarray) -> np.ndarray:
         """Return the square roots of what an engine measured."""
-        return np.sqrt(np.maximum(values, 0))
+        roots: np.ndarray = np.sqrt(np.maximum(values, 0))
+        return roots
 
 
 def squares(queries: Tensor, references: Tensor) -> Tensor:

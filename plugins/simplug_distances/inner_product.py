@@ -31,4 +31,5 @@ class InnerProduct(NormalizingDistance):
 
     def between_numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
         """Return the (n, m) float64 distances."""
-        return 1 - queries @ references.T
+        similarities: np.ndarray = queries @ references.T
+        return 1 - similarities

@@ -16,17 +16,16 @@ import click
 def evaluate(run: Path, metrics: Sequence[str], as_json: bool) -> None:
     """Evaluate the model and the index of RUN on the test split of its data set."""
     from simplug.cli.progress import TerminalProgress
-    from simplug.cli.run import print_scores, quiet_tensorflow
+    from simplug.cli.run import print_scores
     from simplug.experiment.loading import load_run
-    from simplug.experiment.scores import evaluate as score
     from simplug.experiment.selection import select
     from simplug.kernel.registry import REGISTRIES
 
-    quiet_tensorflow()
     chosen = [REGISTRIES["metric"].build(name) for name in metrics]
     with TerminalProgress() as progress:
-        with progress.stage("load the run"):
+        with progress.stage("load the run"), progress.noise():
             loaded = load_run(run)
+            from simplug.experiment.scores import evaluate as score
         with progress.stage("read the data"):
             selection = select(loaded.config.dataset.load(), loaded.config)
         with progress.stage("evaluate"):

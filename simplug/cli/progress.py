@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from simplug.cli.noise import hidden
 from simplug.experiment.progress import Progress
 
 
@@ -19,7 +21,9 @@ class TerminalProgress(Progress):
     """
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        # A copy of stderr: bars go on being drawn while the noise of libraries is hidden.
+        self._stream = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
+        self._console = Console(file=self._stream)
         self._bars = Bars(
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description:<18}"),
@@ -38,12 +42,18 @@ class TerminalProgress(Progress):
 
     def __exit__(self, *error: object) -> None:
         self._bars.stop()
+        self._stream.close()
+
+    def noise(self) -> AbstractContextManager[None]:
+        """Hide the start-up notes of TensorFlow."""
+        return hidden()
 
     @contextmanager
     def stage(self, name: str, total: int | None = None) -> Iterator[None]:
         """Draw a bar for a stage; a stage without a total pulses until it is done."""
         if not self._console.is_terminal:
             self._console.print(f"{name} …")
+            self._stream.flush()
         self._current = self._bars.add_task(name, total=total, note="")
         yield
         self._bars.update(self._current, total=total or 1, completed=total or 1)

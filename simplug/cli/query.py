@@ -20,12 +20,12 @@ def query(run: Path, files: Sequence[Path], k: int, as_json: bool) -> None:
 
     FILES are images, or .npy arrays that hold one input or several.
     """
-    from simplug.cli.run import quiet_tensorflow
+    from simplug.cli.progress import TerminalProgress
     from simplug.experiment.inputs import read_inputs
     from simplug.experiment.loading import load_run
 
-    quiet_tensorflow()
-    loaded = load_run(run)
+    with TerminalProgress() as progress, progress.stage("load the run"), progress.noise():
+        loaded = load_run(run)
     inputs = read_inputs(files, loaded.model.inputs[0].shape[1:])
     embeddings = loaded.model.embed(inputs.examples)
     neighbors = loaded.model.gallery.lookup(embeddings, k=k)

@@ -25,7 +25,6 @@ def run(config: Path, overrides: Sequence[str], out: Path | None, overwrite: boo
     from simplug.experiment.run import read_config
     from simplug.experiment.run import run as run_config
 
-    quiet_tensorflow()
     parsed = read_config(toml.load(config, overrides))
     folder = out or Path("runs") / config.name.split(".")[0]
     with TerminalProgress() as progress:
@@ -56,11 +55,3 @@ def print_scores(groups: Mapping[str, Mapping[str, Any]]) -> None:
     for row in rows:
         table.add_row(f"{row[0]} classes", *row[1:])
     Console().print(table)
-
-
-def quiet_tensorflow() -> None:
-    """Keep TensorFlow's start-up notes off the terminal, unless the user asked for them."""
-    import os
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -67,8 +67,8 @@ def _image(file: Path, shape: tuple[int, ...]) -> np.ndarray:
         raise DataError(f"{file}: this model takes inputs of shape {tuple(shape)}, not images; give it a .npy file")
     height, width, channels = shape
     try:
-        with Image.open(file) as picture:
-            picture = picture.convert("L" if channels == 1 else "RGB")
+        with Image.open(file) as opened:
+            picture = opened.convert("L" if channels == 1 else "RGB")
             if picture.size != (width, height):
                 picture = picture.resize((width, height), Image.Resampling.BILINEAR)
             return np.asarray(picture, dtype=np.float32).reshape(height, width, channels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 
 class Progress:
@@ -21,3 +21,7 @@ class Progress:
 
     def advance(self, done: int, note: str = "") -> None:
         """Tell how much of the current stage's total is done by now, with a short note such as the loss."""
+
+    def noise(self) -> AbstractContextManager[None]:
+        """Surround work of libraries that write to the terminal on their own; the command line hides it."""
+        return nullcontext()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 import attrs
 import numpy as np
 
-from simplug.experiment.config import RunConfig
 from simplug.experiment.figures import (
     UNKNOWN_NAME,
     as_picture,
@@ -22,7 +22,6 @@ from simplug.experiment.scores import UNKNOWN, Evaluation, score_table
 from simplug.experiment.selection import Selection
 from simplug.index.calibration import Calibration
 from simplug.index.index import Index
-from simplug.kernel.config import plain_fields
 from simplug.kernel.plugins import plugins
 from simplug.kernel.toml import dumps
 
@@ -35,7 +34,7 @@ class Findings:
     """Everything that a report is written from.
 
     Attributes:
-        config: The resolved config.
+        config: The resolved config, as plain values.
         selection: The examples of the run.
         history: One row an epoch.
         calibration: The calibration of the index.
@@ -43,7 +42,7 @@ class Findings:
         index: The gallery, open, with the gallery's inputs as payloads.
     """
 
-    config: RunConfig
+    config: Mapping[str, Any]
     selection: Selection
     history: Sequence[Mapping[str, float]]
     calibration: Calibration
@@ -60,12 +59,11 @@ def write_report(findings: Findings, *, title: str) -> str:
         ("Confusion", _confusion(findings)),
         *_pictures(findings),
         *[pair for offer in plugins.hook.simplug_report_sections(run=_for_plugins(findings)) for pair in offer],
-        ("Config", f"<pre>{escape(dumps(plain_fields(findings.config)))}</pre>"),
+        ("Config", f"<pre>{escape(dumps(findings.config))}</pre>"),
     ]
     header = [line for offer in plugins.hook.simplug_report_header() for line in offer]
-    made_with = findings.config.made_with
-    if made_with is not None:
-        header.insert(0, ", ".join(f"{name} {version}" for name, version in made_with.versions.items()))
+    versions = findings.config["made_with"]["versions"]
+    header.insert(0, ", ".join(f"{name} {version}" for name, version in versions.items()))
     body = "\n".join(f"<section><h2>{escape(name)}</h2>\n{content}</section>" for name, content in sections)
     lines = "<br>".join(map(escape, header))
     return _PAGE.format(title=escape(title), style=_STYLE, header=lines, body=body)
@@ -106,7 +104,7 @@ def _pictures(findings: Findings) -> list[tuple[str, str]]:
         return []
     first = [int(np.flatnonzero(test.labels == label)[0]) for label in np.unique(test.labels)]
     wrong = np.flatnonzero(matched != test.labels)
-    rng = np.random.default_rng(findings.config.train.seed)
+    rng = np.random.default_rng(findings.config["train"]["seed"])
     wrong = np.sort(rng.permutation(wrong)[:SHOWN_MISTAKES])
     sections = [("A query of each class, and its nearest neighbours", _rows_of_pictures(findings, first))]
     if len(wrong):
@@ -157,7 +155,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _for_plugins(findings: Findings) -> dict[str, object]:
     return {
-        "config": plain_fields(findings.config),
+        "config": findings.config,
         "groups": findings.evaluation.groups,
         "history": findings.history,
         "index": findings.index,

@@ -74,13 +74,13 @@ def run(
     place.check_free(overwrite=overwrite)
     with progress.stage("read the data"):
         selection = select(config.dataset.load(), config)
-    with progress.stage("start Keras"):
+    with progress.stage("start Keras"), progress.noise():
         from simplug.experiment.report import Findings, write_report
         from simplug.experiment.scores import as_json, evaluate
         from simplug.experiment.training import train
     place.start()
-    resolved = attrs.evolve(config, made_with=_made_with(config))
-    write_file(place.path / names.CONFIG, dumps(plain_fields(resolved)).encode())
+    resolved = {**plain_fields(config), "made_with": plain_fields(_made_with(config))}
+    write_file(place.path / names.CONFIG, dumps(resolved).encode())
 
     place.enter("train")
     with progress.stage("train", config.train.epochs * config.train.steps_per_epoch):

@@ -12,7 +12,7 @@ from simplug.kernel.registry import REGISTRIES
 
 
 @keras.saving.register_keras_serializable(package="simplug")
-class ComponentLoss(keras.losses.Loss):
+class ComponentLoss(keras.losses.Loss):  # type: ignore[misc]
     """A loss component as a Keras loss.
 
     Its config is the component's own table, so a saved model names the loss and never a class: a loss of any plugin

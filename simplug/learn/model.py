@@ -38,10 +38,13 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
     Args:
         inputs: The input of a functional Keras model.
         outputs: Its output: embeddings of shape (n, d).
+        name: As in Keras.
+        **kwargs: As in Keras.
     """
 
-    def __init__(self, inputs: Any, outputs: Any, **options: Any) -> None:
-        super().__init__(inputs, outputs, **options)
+    # Keras restores a functional model from its file only if the arguments have these very names.
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(inputs, outputs, name=name, **kwargs)
         if len(self.outputs) != 1 or len(self.outputs[0].shape) != 2:
             shapes = [tuple(output.shape) for output in self.outputs]
             raise InvalidInputError(f"a similarity model has one output of shape (n, d), not {shapes}")
@@ -96,6 +99,18 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
             own = getattr(self._loss_component, "distance", None)
             self._distance = own if own is not None else REGISTRIES["distance"].build("cosine")
         super().compile(optimizer=optimizer, loss=loss, **options)
+        # Built here and not at the first step: a model saved before it is fitted has the same optimizer state as the
+        # one that is made when it is loaded.
+        self.optimizer.build(self.trainable_variables)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Return what :meth:`compile_from_config` needs, as plain values."""
+        return {**super().get_compile_config(), "distance": to_config(self._distance)}
+
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
+        """Compile as :meth:`get_compile_config` says; Keras calls it when it loads the model."""
+        options = {key: value for key, value in config.items() if key != "distance"}
+        self.compile(**keras.saving.deserialize_keras_object(options), distance=config["distance"])
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -263,4 +278,4 @@ def load_weights_file(path: Path) -> keras.Model:
     except SimplugError:
         raise
     except Exception as cause:
-        raise ArtifactError(f"{path} cannot be read as a Keras model: {cause}") from cause
+        raise ArtifactError(f"{path} cannot be read as a Keras model: {str(cause).splitlines()[0]}") from cause

@@ -1,0 +1,281 @@
+"""`simplug run`, `query`, `evaluate` on a small run of the real thing, and what they say when they cannot."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+import simplug
+from simplug.kernel import toml
+from simplug.kernel.errors import ArtifactError
+
+CONFIG = """\
+# A small run of the hello world.
+[dataset]
+name = "digits"
+[split]
+train_classes = [2, 3, 1, 7, 9, 6]
+[sampler]
+classes_per_batch = 6
+examples_per_class = 5
+[backbone]
+name = "mlp"
+embedding_dim = 16
+[loss]
+name = "multi_similarity"
+miner = "multi_similarity"
+[train]
+epochs = 2
+steps_per_epoch = 30
+seed = 5
+[index]
+examples_per_class = 15
+[evaluate]
+metrics = ["precision@1", "map@r"]
+"""
+
+
+def simplug_command(*arguments, cwd, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "simplug", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("small-run")
+    (folder / "small.toml").write_text(CONFIG)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(place):
+    return simplug_command("run", "small.toml", cwd=place)
+
+
+@pytest.fixture(scope="module")
+def folder(finished, place):
+    assert finished.returncode == 0, finished.stderr
+    return place / "runs" / "small"
+
+
+def test_the_scores_are_printed_for_seen_and_unseen_classes_apart(finished):
+    assert finished.returncode == 0, finished.stderr
+    lines = finished.stdout.splitlines()
+    assert lines[0].split("  ")[0] == "queries of"
+    assert [line.split()[0] for line in lines[1:4]] == ["all", "seen", "unseen"]
+    assert lines[-1] == "report: runs/small/report.html"
+    assert "Traceback" not in finished.stderr
+
+
+def test_the_folder_holds_everything_and_no_mark_of_being_unfinished(folder):
+    assert {path.name for path in folder.iterdir()} == {
+        "config.resolved.toml",
+        "history.csv",
+        "index",
+        "manifest.json",
+        "metrics.json",
+        "model.keras",
+        "report.html",
+    }
+
+
+def test_the_scores_are_better_than_chance_and_consistent(folder):
+    metrics = json.loads((folder / "metrics.json").read_text())
+    groups = metrics["groups"]
+    assert groups["all"]["queries"] == groups["seen"]["queries"] + groups["unseen"]["queries"]
+    assert groups["seen"]["precision@1"] > 0.85
+    assert groups["unseen"]["precision@1"] > 0.5
+    confusion = np.array(metrics["confusion"])
+    assert confusion.shape == (10, 11)
+    assert confusion.sum() == groups["all"]["queries"]
+    accuracy = np.trace(confusion[:, :10]) / confusion.sum()
+    assert accuracy == pytest.approx(groups["all"]["matching_accuracy"])
+    assert confusion[:, 10].sum() / confusion.sum() == pytest.approx(groups["all"]["unknown"])
+
+
+def test_the_resolved_config_has_every_default_and_who_made_it(folder):
+    resolved = toml.load(folder / "config.resolved.toml").values
+    assert resolved["loss"]["beta"] == 50.0
+    assert resolved["train"]["optimizer"]["name"] == "adam"
+    assert resolved["augmenter"] == "none"
+    assert resolved["made_with"]["versions"]["simplug"] == simplug.__version__
+    assert resolved["made_with"]["providers"]["loss:multi_similarity"] == f"simplug {simplug.__version__}"
+
+
+def test_the_report_is_one_file_with_pictures_and_an_unknown_column(folder):
+    report = (folder / "report.html").read_text()
+    assert report.count("<img") > 10 * 6
+    assert "http://" not in report
+    assert "https://" not in report
+    assert "unseen classes" in report
+
+
+def test_the_history_has_a_row_an_epoch(folder):
+    head, *rows = (folder / "history.csv").read_text().splitlines()
+    assert head == "epoch,loss,learning_rate,seconds"
+    assert len(rows) == 2
+    assert float(rows[1].split(",")[1]) < float(rows[0].split(",")[1])
+
+
+def test_the_resolved_config_repeats_the_run(folder, place):
+    again = simplug_command("run", folder / "config.resolved.toml", "--out", "again", "--json", cwd=place)
+    assert again.returncode == 0, again.stderr
+    before, after = json.loads((folder / "metrics.json").read_text()), json.loads(again.stdout)
+    assert after["groups"] == before["groups"]
+    assert after["cut_points"] == before["cut_points"]
+
+
+LOOKUP = """
+import sys
+import numpy as np
+import simplug
+from sklearn.datasets import load_digits
+images = np.round(load_digits().images[:200] * 255 / 16).astype("uint8")[..., None]
+hits = simplug.load(sys.argv[1]).lookup(images, k=7)
+np.savez(sys.argv[2], ids=hits.ids, distances=hits.distances, labels=hits.labels)
+"""
+
+
+def test_lookups_are_bit_equal_in_two_fresh_processes(folder, tmp_path):
+    found = []
+    for name in ("first.npz", "second.npz"):
+        subprocess.run([sys.executable, "-c", LOOKUP, str(folder), str(tmp_path / name)], check=True)
+        found.append(np.load(tmp_path / name))
+    for key in ("ids", "distances", "labels"):
+        assert found[0][key].tobytes() == found[1][key].tobytes()
+
+
+def test_a_loaded_run_looks_up_as_the_report_says(folder):
+    model = simplug.load(folder)
+    digits = load_digits()
+    images = np.round(digits.images[:50] * 255 / 16).astype("uint8")[..., None]
+    assert np.mean(model.match(images) == digits.target[:50]) > 0.7
+
+
+def test_evaluate_gives_the_scores_of_the_run_again(folder, place):
+    again = simplug_command("evaluate", folder, "--json", cwd=place)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout) == json.loads((folder / "metrics.json").read_text())["groups"]
+
+
+def test_query_finds_the_neighbours_of_an_image(folder, place):
+    digits = load_digits()
+    seven = int(np.flatnonzero(digits.target == 7)[3])
+    Image.fromarray(np.round(digits.images[seven] * 255 / 16).astype("uint8")).save(place / "seven.png")
+    found = simplug_command("query", folder, "seven.png", "-k", 3, "--json", cwd=place)
+    assert found.returncode == 0, found.stderr
+    (result,) = json.loads(found.stdout)
+    assert result["query"] == "seven.png"
+    assert len(result["neighbors"]) == 3
+    assert result["neighbors"][0]["label"] == "7"
+    printed = simplug_command("query", folder, "seven.png", cwd=place)
+    assert printed.stdout.startswith("seven.png: ")
+
+
+def test_query_names_a_file_that_cannot_be_read(folder, place):
+    (place / "torn.png").write_bytes(b"no picture")
+    failed = simplug_command("query", folder, "torn.png", cwd=place)
+    assert failed.returncode == 1
+    assert "error: torn.png cannot be read as an image" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_taken_folder_is_refused_before_any_work(folder, place):
+    failed = simplug_command("run", "small.toml", cwd=place)
+    assert failed.returncode == 1
+    assert "error: runs/small holds a run already; pass --overwrite to replace it" in failed.stderr
+    assert json.loads((folder / "metrics.json").read_text())
+
+
+def test_three_mistakes_are_all_reported_with_their_lines_and_nothing_is_trained(place):
+    (place / "wrong.toml").write_text(
+        CONFIG.replace("epochs = 2", 'epochs = "two"').replace('"map@r"', '"map@rr"').replace("[index]", "[indx]")
+    )
+    failed = simplug_command("run", "wrong.toml", cwd=place)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: 3 problems in the config:")
+    lines = (place / "wrong.toml").read_text().splitlines()
+    for line, path in (("epochs", "train.epochs"), ("metrics", "evaluate.metrics[1]"), ("[indx]", "indx")):
+        number = next(i for i, text in enumerate(lines, start=1) if text.startswith(line))
+        assert f"wrong.toml:{number}: {path}: " in failed.stderr
+    assert "did you mean 'index'?" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert not (place / "runs" / "wrong").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["dataset.name=npz", "dataset.path=nowhere.npz"], "nowhere.npz"),
+        (["sampler.classes_per_batch=9"], "9"),
+        (["index.examples_per_class=500"], "index.examples_per_class is 500"),
+        (["split.train_classes=[1, 44]"], "split.train_classes names 44"),
+    ],
+)
+def test_data_that_cannot_be_used_leave_no_complete_run(place, settings, message):
+    arguments = [word for setting in settings for word in ("--set", setting)]
+    failed = simplug_command("run", "small.toml", "--out", "failed", "--overwrite", *arguments, cwd=place)
+    assert failed.returncode == 1, failed.stdout
+    assert message in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert not (place / "failed" / "manifest.json").exists()
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused(place):
+    failed = simplug_command("run", "small.toml", "--out", "/proc/simplug-run", cwd=place)
+    assert failed.returncode == 1
+    assert "error: /proc/simplug-run cannot be written" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_ctrl_c_leaves_a_folder_that_says_it_is_incomplete(place):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simplug", "run", "small.toml", "--out", "stopped", "--set", "train.epochs=10000"],
+        cwd=place,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    mark = place / "stopped" / "INCOMPLETE"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (mark.exists() and '"train"' in mark.read_text()):
+        time.sleep(0.1)
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    with pytest.raises(ArtifactError, match="is incomplete: its run stopped in the stage 'train'"):
+        simplug.load(place / "stopped")
+    queried = simplug_command("query", "stopped", "small.toml", cwd=place)
+    assert queried.returncode == 1
+    assert "is incomplete" in queried.stderr
+    resumed = simplug_command("run", "small.toml", "--out", "stopped", "--overwrite", cwd=place)
+    assert resumed.returncode == 0, resumed.stderr
+
+
+@pytest.mark.slow
+def test_the_hello_world_of_the_readme_learns_digits_that_it_never_saw(tmp_path):
+    example = Path(__file__).parents[2] / "examples" / "hello_world.toml"
+    started = time.monotonic()
+    finished = simplug_command("run", example, "--json", cwd=tmp_path, env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"})
+    assert finished.returncode == 0, finished.stderr
+    assert time.monotonic() - started < 240
+    groups = json.loads(finished.stdout)["groups"]
+    assert groups["seen"]["precision@1"] > 0.97
+    assert groups["unseen"]["precision@1"] > 0.85
