@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import resource
 import subprocess
 import sys
 import tomllib
@@ -171,19 +172,19 @@ def test_importing_simplug_imports_neither_numpy_nor_keras_nor_any_plugin(python
     assert done.stdout == "[]\n", done.stderr
 
 
-def test_importing_simplug_costs_less_than_100_ms():
-    costs = []
+def processor_seconds(code: str) -> float:
+    """Return the processor time of the best of several runs of `code`, which a busy machine changes little."""
+    seconds = []
     for _ in range(7):
-        done = subprocess.run(
-            [sys.executable, "-X", "importtime", "-c", "import simplug"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
-        (line,) = (line for line in done.stderr.splitlines() if line.endswith("| simplug"))
-        costs.append(int(line.split("|")[1]))
-    assert min(costs) < 100_000, f"microseconds: {sorted(costs)}"
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(seconds)
+
+
+def test_importing_simplug_costs_less_than_100_ms_beyond_the_interpreter():
+    assert processor_seconds("import simplug") - processor_seconds("pass") < 0.1
 
 
 def test_no_module_is_a_drawer():

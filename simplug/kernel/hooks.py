@@ -131,4 +131,4 @@ class EventHooks:
 
     @hookspec
     def simplug_report_header(self) -> list[str] | None:
-        """Offer lines for the head of a report and of ``simplug plugins``: versions, devices."""
+        """Offer lines for the head of a report and of ``simplug plugins --load``: versions, devices."""

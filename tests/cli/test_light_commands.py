@@ -189,6 +189,37 @@ def test_check_of_an_empty_file_asks_for_a_data_set(run, config):
     assert "dataset: the config needs 'dataset', which has no default" in run("check", config(""), status=1).stderr
 
 
+def test_check_without_any_plugin_names_every_part_that_is_missing(run, config, block):
+    block("simplug")
+    shown = run("check", config("[dataset]\nname = 'digits'\n"), status=1).stderr
+    for path in ("dataset", "sampler", "backbone", "loss", "index.search", "index.store", "calibrate.metric"):
+        assert f"{path}: " in shown
+    assert shown.count("is blocked: SIMPLUG_BLOCK switches its distribution 'simplug' off") >= 7
+
+
+def test_a_wrong_block_is_a_short_error(run, block):
+    block("nosuch")
+    for command in (["plugins"], ["show", "loss"], ["schema"]):
+        assert run(*command, status=1).stderr.startswith("error: SIMPLUG_BLOCK names 'nosuch', and no installed")
+
+
+def test_a_component_from_a_plugin_file_is_shown_and_used(run, config, tmp_path):
+    file = tmp_path / "ridge.py"
+    file.write_text(
+        RIDGE.replace("@attrs.frozen", "@simplug.regularizers.register('ridge')\n@attrs.frozen").replace(
+            "import attrs", "import attrs\nimport simplug"
+        )
+    )
+    try:
+        shown = run("--plugin", str(file), "show", "regularizer", "ridge").stdout
+        assert shown.startswith(f"regularizer ridge  from <runtime>\n{file}:")
+        assert shown.endswith("Squares.\n\nIt has no settings.\n")
+        checked = run("--plugin", str(file), "check", config(GOOD), "--set", "loss.regularizer=ridge").stdout
+        assert "regularizer=ridge" in checked
+    finally:
+        simplug.regularizers.unregister("ridge")
+
+
 def test_schema_prints_a_schema_that_accepts_what_check_accepts(run):
     schema = json.loads(run("schema").stdout)
     Draft202012Validator.check_schema(schema)

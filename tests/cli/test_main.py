@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
-import time
 
 import click
 import pytest
@@ -182,11 +182,12 @@ def test_a_light_command_imports_no_tensorflow_and_is_done_within_a_second(name,
     seconds = []
     for _ in range(3):
         (tmp_path / "fresh.toml").unlink(missing_ok=True)
-        start = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
         )
-        seconds.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert (done.returncode, done.stderr) == (0, "")
-    # The machine may be busy: a second on an idle one.
-    assert min(seconds) < 2
+    # Processor time, which a busy machine changes less than the clock.
+    assert min(seconds) < (0.5 if name == "--help" else 1)
