@@ -16,7 +16,7 @@ class Chebyshev(Distance):
         from keras import ops
 
         difference = ops.expand_dims(as_float(queries), 1) - ops.expand_dims(as_float(references), 0)
-        return ops.max(ops.abs(difference), axis=-1)
+        return ops.max(ops.abs(difference), axis=-1, initial=0)
 
     def numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
         """Return the same distances in NumPy."""
