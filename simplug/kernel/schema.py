@@ -68,6 +68,8 @@ def _property(field: attrs.Attribute[Any], definitions: dict[str, Any]) -> dict[
         schema = _kind(kind, definitions)
         if field.metadata.get(MANY_KEY):
             schema = {"type": "array", "items": schema}
+        elif isinstance(field.default, str):
+            schema = _or_settings(schema, kind, field.default, definitions)
         if accepts_none(field.type) or field.default is None:
             schema = {"anyOf": [{"const": NONE}, schema]}
     else:
@@ -145,6 +147,19 @@ def _kind(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
         ],
     }
     return reference
+
+
+def _or_settings(schema: dict[str, Any], kind: str, default: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """Let a field also take a table without a name, which holds settings of the field's default component."""
+    key = f"{kind}.{default}.settings"
+    try:
+        cls = registry_of(kind).get(default)
+    except ComponentError:
+        return schema
+    if key not in definitions:
+        definitions[key] = {}
+        definitions[key] = _record(cls, definitions)
+    return {"anyOf": [schema, {"$ref": f"#/$defs/{key}"}]}
 
 
 def _usable(kind: str) -> dict[str, type]:

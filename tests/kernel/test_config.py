@@ -56,6 +56,17 @@ def test_nested_tables_and_bare_names_build_alike(reducers):
     assert hash(reducers.build("halve")) == hash(reducers.build("halve", factor=0.5))
 
 
+def test_a_table_without_a_name_holds_settings_of_the_default(reducers):
+    built = reducers.build("everything", inner={"factor": 0.25})
+    assert built.inner == reducers.build("halve", factor=0.25)
+    assert problems("reducer", {"name": "everything", "inner": {"factr": 1}}) == [
+        "reducer.inner.factr: reducer 'halve' has no setting 'factr'; did you mean 'factor'?\nsettings: factor"
+    ]
+    assert problems("reducer", {"name": "everything", "other": {"factor": 1}})[0].startswith(
+        "reducer.other: needs a name"
+    )
+
+
 def test_all_mistakes_are_reported_at_once_with_paths(reducers):
     found = problems(
         "reducer",

@@ -70,7 +70,11 @@ def test_a_property_has_type_bounds_default_and_sentence(reducers):
     }
     assert properties["shape"]["prefixItems"] == [{"type": "integer", "minimum": 1}] * 2
     assert properties["table"] == {"type": "object", "additionalProperties": {"type": "number"}}
-    assert properties["inner"] == {"$ref": "#/$defs/reducer", "description": "a nested one", "default": "halve"}
+    assert properties["inner"] == {
+        "anyOf": [{"$ref": "#/$defs/reducer"}, {"$ref": "#/$defs/reducer.halve.settings"}],
+        "description": "a nested one",
+        "default": "halve",
+    }
     assert definitions["reducer.needy"]["required"] == ["name", "amount"]
     assert definitions["reducer.halve"]["properties"]["factor"]["exclusiveMinimum"] == 0
     assert definitions["reducer.halve"]["description"] == "Half of the sum."
@@ -90,6 +94,7 @@ def test_a_component_is_defined_once_however_often_it_is_used(reducers):
         {"reducer": "halve", "metrics": ["recall@5", "map@r", {"name": "recall_at_k", "k": 2}, "mrr"]},
         {"reducer": "halve", "settings": {"size": 9}},
         {"reducer": {"name": "everything", "inner": {"name": "everything"}, "several": ["halve"], "limit": "none"}},
+        {"reducer": {"name": "everything", "inner": {"factor": 0.25}}},
         {"reducer": "acme:halve"},
         {"reducer": {"name": "acme:halve", "factor": 7}},
     ],
@@ -109,6 +114,8 @@ def test_a_sound_config_is_valid(valid, config):
         {"reducer": {"name": "halve", "factr": 0.5}},
         {"reducer": {"name": "halve", "factor": "0.5"}},
         {"reducer": {"factor": 0.5}},
+        {"reducer": {"name": "everything", "inner": {"factr": 0.25}}},
+        {"reducer": {"name": "everything", "other": {"factor": 0.25}}},
         {"reducer": "halve", "metrics": "recall@5"},
         {"reducer": "halve", "metrics": ["recall@0"]},
         {"reducer": "halve", "metrics": ["mrr@5"]},
