@@ -162,11 +162,13 @@ def unmet_requirement(requires: tuple[str, ...]) -> str | None:
     Only the requirement on simplug itself is judged: it stands for the version of the plugin contract. Others are
     the installer's business, and have substitutes that metadata does not know (tensorflow-cpu for tensorflow).
     """
+    candidates = [text for text in requires if canonical(text).startswith("simplug")]
+    if not candidates:
+        return None
+    # Parsing requirements is worth its import only where there is one to judge: our own components have none.
     from packaging.requirements import InvalidRequirement, Requirement
 
-    for text in requires:
-        if not canonical(text).startswith("simplug"):
-            continue
+    for text in candidates:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
