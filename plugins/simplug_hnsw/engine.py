@@ -71,17 +71,19 @@ class HnswEngine(Engine):
         """Return the nearest rows that the graph finds for (q, d) queries, and their distances."""
         prepared = self._prepared(queries)
         reachable = min(k, len(self))
-        rows = np.full((len(queries), k), -1, dtype=np.int64)
-        distances = np.full((len(queries), k), np.inf, dtype=np.float32)
         if reachable == 0 or len(queries) == 0:
-            return rows, distances
+            return np.full((len(queries), k), -1, dtype=np.int64), np.full((len(queries), k), np.inf, dtype=np.float32)
         try:
             found, values = self._graph.knn_query(prepared, k=reachable)
         except RuntimeError:
             # Some query reached fewer than k live nodes, and the binding then refuses the whole batch.
             found, values = self._one_by_one(prepared, reachable)
-        rows[:, :reachable] = found
-        distances[:, :reachable] = self._distance.from_space(values)
+        rows = found.astype(np.int64)
+        distances = np.asarray(self._distance.from_space(values), dtype=np.float32)
+        if reachable < k:
+            missing = ((0, 0), (0, k - reachable))
+            rows = np.pad(rows, missing, constant_values=-1)
+            distances = np.pad(distances, missing, constant_values=np.inf)
         return rows, distances
 
     def save(self, folder: Path) -> None:

@@ -61,6 +61,14 @@ def make(path: Path, *, overwrite: bool) -> WriterLock:
     return lock
 
 
+def unmake(path: Path) -> None:
+    """Remove what :func:`make` and its followers left when an index could not be made."""
+    for name in (MANIFEST, *_PARTS):
+        _remove(path / name)
+    with contextlib.suppress(OSError):
+        path.rmdir()
+
+
 def require_free(path: Path, *, overwrite: bool) -> None:
     """Refuse a path where no index may be written.
 

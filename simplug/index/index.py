@@ -74,6 +74,7 @@ class Index(JudgedIndex):
         place = Path(path)
         with contextlib.ExitStack() as undo:
             lock = folder.make(place, overwrite=overwrite)
+            undo.callback(folder.unmake, place)
             undo.callback(lock.release)
             records = made.store.open(place / folder.STORE if made.store.persistent else None, made.dim)
             undo.callback(records.close)
@@ -302,7 +303,8 @@ class Index(JudgedIndex):
 
         Raises:
             ArtifactError: `path` exists and `overwrite` is false, or holds something else, or cannot be written.
-            InvalidInputError: It is the folder of this index, or of one that is open for writing.
+            InvalidInputError: It is the folder of this index, or of one that is open for writing; or this index is
+                read only and its writer has changed it since it was opened.
         """
         place = Path(path)
         if self._path is not None and place.resolve() == self._path.resolve():
@@ -315,6 +317,8 @@ class Index(JudgedIndex):
             copied = attrs.evolve(self._recipe, uuid=uuid.uuid4().hex)
             with staged_folder(place, overwrite=True) as staging:
                 sequence = folder.write_copy(staging, copied, state.records, state.engine)
+                # A writer in another process may have been at work; then records and search structure differ.
+                state.require_current()
                 found = self._calibration
                 if isinstance(found, Calibration) and found.sequence == state.sequence:
                     folder.write_calibration(staging, attrs.evolve(found, sequence=sequence))

@@ -20,13 +20,15 @@ class ThreadLock:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._readers = 0
         self._writing = False
         self._waiting = 0
 
     def __enter__(self) -> None:
-        with self._changed:
+        # The plain lock, not the condition around it: a single lookup feels the difference.
+        with self._lock:
             while self._writing or self._waiting:
                 self._changed.wait()
             self._readers += 1
@@ -34,9 +36,9 @@ class ThreadLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._changed:
+        with self._lock:
             self._readers -= 1
-            if not self._readers:
+            if not self._readers and self._waiting:
                 self._changed.notify_all()
 
     @contextlib.contextmanager

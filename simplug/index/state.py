@@ -124,7 +124,7 @@ class State:
         try:
             return self.records.embeddings(rows)
         except ArtifactError:
-            self._require_current()
+            self.require_current()
             raise
 
     def payloads(self, rows: np.ndarray) -> list[bytes]:
@@ -132,10 +132,15 @@ class State:
         try:
             return self.records.payloads(rows)
         except ArtifactError:
-            self._require_current()
+            self.require_current()
             raise
 
-    def _require_current(self) -> None:
+    def require_current(self) -> None:
+        """Refuse to go on where the records are newer than what was read of them.
+
+        Raises:
+            InvalidInputError: This is a reader, and the writer has changed the index since it was opened.
+        """
         if self.readonly and self._base + self.records.sequence != self.sequence:
             raise InvalidInputError(
                 f"{self.path} was changed by its writer since it was opened here for reading; open it again"

@@ -115,10 +115,10 @@ def test_a_query_that_is_a_record_does_not_find_itself(vectors):
 
 def test_identical_records_are_told_apart_by_id_not_by_place():
     with Index.create(None, dim=2) as index:
-        ids = index.add([[1, 0], [1, 0], [1, 0]], labels=[1, 1, 2])
-        scores = index.evaluate_retrieval([[1, 0], [1, 0]], [1, 1], ["recall@1"], query_ids=ids[:2])
-    # The nearest other record of each is its twin: record 1 for record 0, and record 0 for record 1.
-    assert scores["recall@1"] == 1.0
+        index.add([[1, 0], [1, 0], [1, 0]], labels=[1, 2, 2])
+        scores = index.evaluate_retrieval([[1, 0]], [2], ["recall@1", "recall@2"], query_ids=[1])
+    # Without record 1 itself, the first of its twins is record 0, of another class, and record 2 comes second.
+    assert scores == {"recall@1": 0.0, "recall@2": 1.0}
 
 
 def test_labels_that_mean_no_label_are_refused(index):

@@ -99,6 +99,18 @@ def test_overwriting_makes_an_empty_index_and_keeps_other_folders(tmp_path, vect
     assert (tmp_path / "photos" / "cat.jpg").exists()
 
 
+def test_an_index_that_cannot_be_made_leaves_nothing(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(ArtifactError, match="cannot be"):
+            Index.create(tmp_path / "index", dim=8, store="lmdb")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+    Index.create(tmp_path / "index", dim=8, store="lmdb").close()
+
+
 def test_records_in_memory_are_on_disk_after_a_flush(tmp_path, vectors):
     index = Index.create(tmp_path / "index", dim=8, store="memory")
     index.add(vectors)

@@ -94,6 +94,9 @@ def test_a_reader_is_told_when_the_writer_has_removed_what_it_asks_for(tmp_path,
         with pytest.raises(InvalidInputError, match="changed by its writer since it was opened"):
             reader.get([3])
         assert len(reader.get([4])) == 1
+        with pytest.raises(InvalidInputError, match="changed by its writer since it was opened"):
+            reader.save(tmp_path / "copy")
+    assert [file.name for file in tmp_path.iterdir()] == ["index"]
 
 
 def test_the_lock_ends_with_its_process(tmp_path, hold):

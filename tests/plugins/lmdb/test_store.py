@@ -208,6 +208,18 @@ def test_a_file_without_pages_that_were_never_written_is_whole(store, folder):
     store.open(folder, DIM, create=False, readonly=True).close()
 
 
+@pytest.mark.parametrize("count", [200, 3000])
+def test_a_store_that_was_emptied_is_not_taken_for_a_truncated_one(store, tmp_path, count):
+    """Emptying takes pages at the end of the file and gives them back unwritten; LMDB's meta page counts them."""
+    records = store.open(tmp_path / "store", DIM)
+    records.commit(rows_of(0, count), no_rows())
+    records.commit(None, np.arange(count))
+    records.close()
+    reader = store.open(tmp_path / "store", DIM, create=False, readonly=True)
+    assert (len(reader), reader.last_row) == (0, count - 1)
+    reader.close()
+
+
 @pytest.mark.parametrize("first", [{}, {"readonly": True}])
 def test_opening_twice_in_a_process_is_a_clear_error_if_one_writes(store, folder, first):
     records = store.open(folder, DIM, **first)
