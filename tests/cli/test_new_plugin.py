@@ -31,6 +31,18 @@ def test_a_package_of_every_kind_installs_and_conforms_at_once(environment, tmp_
     done = environment.run(*command, cwd=packages)
     assert done.returncode == 0, done.stdout[-10_000:]
     assert f"{_checks_of_all_kinds()} passed" in done.stdout
+    for folder in folders:
+        config = _config_of_readme(folder)
+        if "[dataset]" not in config:
+            config = f'[dataset]\nname = "digits"\n{config}'
+        (folder / "run.toml").write_text(config, encoding="utf-8")
+        checked = environment.run("simplug", "check", "run.toml", cwd=folder)
+        assert checked.returncode == 0, checked.stderr
+        assert folder.name.removeprefix("simplug-").replace("-", "_") in checked.stdout
+
+
+def _config_of_readme(folder):
+    return (folder / "README.md").read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
 
 
 def _checks_of_all_kinds():
@@ -51,9 +63,8 @@ def test_the_package_declares_its_component(kind, tmp_path):
     assert f"class {attribute}(" in source
     for file in folder.rglob("*.*"):
         assert file.is_dir() or "$" not in file.read_text(encoding="utf-8"), file
-    config = (folder / "README.md").read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
-    assert '"some_thing"' in config
-    tomllib.loads(config)
+    assert '"some_thing"' in _config_of_readme(folder)
+    tomllib.loads(_config_of_readme(folder))
 
 
 def test_names_are_derived_from_that_of_the_distribution():
