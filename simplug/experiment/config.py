@@ -22,6 +22,11 @@ from simplug.api import (
 from simplug.kernel.component import section
 
 
+def _require_task(setting: str, metric: Metric, task: str) -> None:
+    if metric.task != task:
+        raise ValueError(f"{setting} takes a {task} metric, and {metric.label} scores {metric.task}")
+
+
 @attrs.frozen
 class SplitSection:
     """Which examples are trained on."""
@@ -97,6 +102,9 @@ class CalibrateSection:
         dict, doc="further cut points by name, as { strict = { precision = 0.99 } }"
     )
 
+    def __attrs_post_init__(self) -> None:
+        _require_task("metric", self.metric, "classification")
+
 
 @attrs.frozen
 class EvaluateSection:
@@ -105,6 +113,10 @@ class EvaluateSection:
     metrics: tuple[Metric, ...] = components(
         "metric", default=("precision@1", "map@r", "r_precision"), doc="retrieval metrics"
     )
+
+    def __attrs_post_init__(self) -> None:
+        for metric in self.metrics:
+            _require_task("metrics", metric, "retrieval")
 
 
 @attrs.frozen

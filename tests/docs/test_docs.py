@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
 HEAVY = "<!-- needs TensorFlow -->"
-"""Written on the line above a Python block that is run by slower tests, or not at all."""
+"""Written on the line above a Python block that takes long; it is run on its own, among the slow tests."""
 
 BLOCK = re.compile(
     rf"(?P<heavy>{HEAVY}\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$(?=(?P<output>\n\n```text\n(?P<text>.*?)^```$)?)",
@@ -45,6 +45,22 @@ def test_the_python_of_a_page_runs_and_prints_what_the_page_shows(page, tmp_path
     printed = done.stdout.split(f"{MARK}\n")[:-1]
     expected = [block["text"] or "" for block in blocks(page, "python")]
     assert printed == expected
+
+
+def heavy_blocks():
+    for page in PAGES:
+        for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
+            if block["heavy"]:
+                yield pytest.param(block["code"], id=page.name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", list(heavy_blocks()))
+def test_a_long_example_runs(code, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")], ids=ids)
