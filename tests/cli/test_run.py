@@ -132,10 +132,71 @@ def test_the_history_has_a_row_an_epoch(folder):
     assert float(rows[1].split(",")[1]) < float(rows[0].split(",")[1])
 
 
-def test_the_resolved_config_repeats_the_run(folder, place):
-    again = simplug_command("run", folder / "config.resolved.toml", "--out", "again", "--json", cwd=place)
+PLUGIN = """
+import json
+import keras
+from simplug.api import hookimpl
+
+events = []
+
+class Count(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        events.append(f"epoch {epoch}")
+
+@hookimpl
+def simplug_config_loaded(config, source):
+    events.append(f"config {source.name}")
+
+@hookimpl
+def simplug_component_built(kind, name):
+    if kind == "miner":
+        events.append(f"built {kind} {name}")
+
+@hookimpl
+def simplug_fit_callbacks(config):
+    return [Count()]
+
+@hookimpl
+def simplug_index_built(index):
+    events.append(f"indexed {len(index)}")
+
+@hookimpl
+def simplug_evaluated(scores):
+    events.append(f"evaluated {sorted(scores)}")
+
+@hookimpl
+def simplug_report_sections(run):
+    return [("From a plugin", f"<p>{len(run['index'])} records</p>")]
+
+@hookimpl
+def simplug_report_header():
+    return ["a line from a plugin"]
+
+@hookimpl
+def simplug_artifact_saved(path, manifest):
+    if manifest.artifact == "run":
+        print(json.dumps(events))
+"""
+
+
+def test_the_resolved_config_repeats_the_run_and_plugins_follow_it(folder, place):
+    (place / "follow.py").write_text(PLUGIN)
+    config = folder / "config.resolved.toml"
+    again = simplug_command("--plugin", "follow.py", "run", config, "--out", "again", "--json", cwd=place)
     assert again.returncode == 0, again.stderr
-    before, after = json.loads((folder / "metrics.json").read_text()), json.loads(again.stdout)
+    events, scores = again.stdout.splitlines()
+    assert json.loads(events) == [
+        "config config.resolved.toml",
+        "built miner multi_similarity",
+        "epoch 0",
+        "epoch 1",
+        "indexed 150",
+        "evaluated ['all', 'seen', 'unseen']",
+    ]
+    report = (place / "again" / "report.html").read_text()
+    assert "<h2>From a plugin</h2>\n<p>150 records</p>" in report
+    assert "a line from a plugin" in report
+    before, after = json.loads((folder / "metrics.json").read_text()), json.loads(scores)
     assert after["groups"] == before["groups"]
     assert after["cut_points"] == before["cut_points"]
 
@@ -218,16 +279,35 @@ def test_three_mistakes_are_all_reported_with_their_lines_and_nothing_is_trained
     assert not (place / "runs" / "wrong").exists()
 
 
+def write_bad_data(place):
+    """Write data sets of the kinds that go wrong in practice."""
+    for label in "ab":
+        (place / "photos" / label).mkdir(parents=True, exist_ok=True)
+        for i in range(3):
+            Image.new("L", (8, 8), 40 * i).save(place / "photos" / label / f"{i}.png")
+    (place / "photos" / "b" / "2.png").write_bytes(b"\x89PNG torn")
+    images = np.zeros((12, 8, 8), dtype=np.uint8)
+    np.savez(place / "short.npz", x_train=images, y_train=np.arange(11), x_test=images, y_test=np.arange(12))
+    few = {"x_train": images, "y_train": np.arange(12) // 4, "x_test": images, "y_test": np.arange(12) // 4}
+    np.savez(place / "few.npz", **few)
+    np.savez(place / "empty.npz", **{**few, "x_test": images[:0], "y_test": np.arange(0)})
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         (["dataset.name=npz", "dataset.path=nowhere.npz"], "nowhere.npz"),
+        (["dataset.name=npz", "dataset.path=short.npz"], "short.npz"),
+        (["dataset.name=npz", "dataset.path=few.npz", "split.train_classes=none"], "class 0 has 4 examples"),
+        (["dataset.name=npz", "dataset.path=empty.npz"], "array 'x_test' is empty"),
+        (["dataset.name=image_folder", "dataset.path=photos"], "2.png"),
         (["sampler.classes_per_batch=9"], "9"),
         (["index.examples_per_class=500"], "index.examples_per_class is 500"),
         (["split.train_classes=[1, 44]"], "split.train_classes names 44"),
     ],
 )
 def test_data_that_cannot_be_used_leave_no_complete_run(place, settings, message):
+    write_bad_data(place)
     arguments = [word for setting in settings for word in ("--set", setting)]
     failed = simplug_command("run", "small.toml", "--out", "failed", "--overwrite", *arguments, cwd=place)
     assert failed.returncode == 1, failed.stdout
