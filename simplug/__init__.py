@@ -11,10 +11,10 @@ from simplug.kernel.plugins import plugins
 from simplug.kernel.registry import REGISTRIES, refresh, registry_of
 
 if TYPE_CHECKING:
-    from simplug.index.index import Index as Index
-    from simplug.learn.model import SimilarityModel as SimilarityModel
     from simplug.experiment.loading import load as load
+    from simplug.index.index import Index as Index
     from simplug.kernel.artifacts import save as save
+    from simplug.learn.model import SimilarityModel as SimilarityModel
 
 losses = REGISTRIES["loss"]
 distances = REGISTRIES["distance"]

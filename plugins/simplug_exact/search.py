@@ -8,8 +8,7 @@ from typing import ClassVar
 import attrs
 import numpy as np
 
-from simplug.api import Distance, Engine, Search, option
-from simplug.api.search import scan
+from simplug.api import Distance, Engine, Search, option, scan
 
 _BLOCK_ROWS = 8192
 

@@ -8,8 +8,7 @@ from typing import ClassVar
 import attrs
 import numpy as np
 
-from simplug.api import ArtifactError, Records, Store
-from simplug.api.store import Rows
+from simplug.api import ArtifactError, Records, Rows, Store
 
 
 @attrs.frozen

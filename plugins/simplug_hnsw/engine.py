@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import hnswlib
 import numpy as np
 
-from simplug.api import ArtifactError, Distance, Engine, InvalidInputError
-from simplug.api.search import scan
+from simplug.api import ArtifactError, Distance, Engine, InvalidInputError, scan
 
 if TYPE_CHECKING:
     from simplug_hnsw.search import Hnsw

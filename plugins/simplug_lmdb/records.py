@@ -10,8 +10,7 @@ from zlib import crc32
 import attrs
 import numpy as np
 
-from simplug.api import ArtifactError, Records
-from simplug.api.store import Rows
+from simplug.api import ArtifactError, Records, Rows
 from simplug_lmdb.datafile import extend
 from simplug_lmdb.environment import DATA, Environment, wait_for_whole_file
 

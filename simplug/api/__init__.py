@@ -17,8 +17,8 @@ from simplug.api.pairs import Pairs, Term
 from simplug.api.reducer import Reducer
 from simplug.api.regularizer import Regularizer
 from simplug.api.sampler import Batches, Sampler
-from simplug.api.search import Engine, Search
-from simplug.api.store import Records, Store
+from simplug.api.search import Engine, Search, scan
+from simplug.api.store import Records, Rows, Store, no_rows
 from simplug.kernel.component import Component, component, components, option
 from simplug.kernel.errors import ArtifactError, DataError, InvalidInputError, SimplugError
 from simplug.kernel.hooks import hookimpl
@@ -46,6 +46,7 @@ __all__ = [
     "Reducer",
     "Regularizer",
     "RetrievalMetric",
+    "Rows",
     "Sampler",
     "Search",
     "SimplugError",
@@ -55,5 +56,7 @@ __all__ = [
     "component",
     "components",
     "hookimpl",
+    "no_rows",
     "option",
+    "scan",
 ]

@@ -28,7 +28,11 @@ class Distance(Component, ABC):
 
     @abstractmethod
     def __call__(self, queries: Tensor, references: Tensor) -> Tensor:
-        """Return the (n, m) distances of (n, d) and (m, d), in Keras ops, with finite gradients everywhere."""
+        """Return the (n, m) distances of (n, d) and (m, d), in Keras ops, with finite gradients everywhere.
+
+        Half precision is too coarse for differences: it is taken as float32, as
+        :func:`simplug.api.numerics.as_float` does, and so are the distances.
+        """
 
     @abstractmethod
     def numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
