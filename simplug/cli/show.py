@@ -63,7 +63,8 @@ def show(kind: str, name: str | None, as_json: bool) -> None:
     registry = registry_of(kind)
     cls, entry = registry.get(name), registry.entry(name)
     file, line = _source(cls)
-    settings = [_setting(field) for field in fields_of(cls)]
+    # What the class itself declares says more than what it shares with its kind.
+    settings = [_setting(field) for field in sorted(fields_of(cls), key=lambda field: field.inherited)]
     doc = inspect.cleandoc(cls.__doc__ or "")
     if as_json:
         about = {"kind": kind, "name": entry.name, "provider": entry.provider, "target": entry.target}
