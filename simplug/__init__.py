@@ -1,42 +1,48 @@
 """simplug: metric learning for Keras 3, built from plugins.
 
-Importing this package reads no plugin and imports neither TensorFlow nor NumPy.
+Importing this package imports nothing else: each public name is loaded when it is first used, and so no command and no
+script pays for what it does not need. No name costs TensorFlow but `SimilarityModel` and what `load` reads.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simplug.kernel.plugins import plugins
-from simplug.kernel.registry import REGISTRIES, refresh, registry_of
-
 if TYPE_CHECKING:
+    from simplug import api
     from simplug.experiment.loading import load as load
     from simplug.index.index import Index as Index
     from simplug.kernel.artifacts import save as save
+    from simplug.kernel.plugins import plugins as plugins
+    from simplug.kernel.registry import Registry
+    from simplug.kernel.registry import refresh as refresh
+    from simplug.kernel.registry import registry_of as registry_of
     from simplug.learn.model import SimilarityModel as SimilarityModel
 
-losses = REGISTRIES["loss"]
-distances = REGISTRIES["distance"]
-miners = REGISTRIES["miner"]
-reducers = REGISTRIES["reducer"]
-regularizers = REGISTRIES["regularizer"]
-samplers = REGISTRIES["sampler"]
-augmenters = REGISTRIES["augmenter"]
-datasets = REGISTRIES["dataset"]
-backbones = REGISTRIES["backbone"]
-searches = REGISTRIES["search"]
-stores = REGISTRIES["store"]
-matchers = REGISTRIES["matcher"]
-metrics = REGISTRIES["metric"]
+    losses: Registry[api.Loss]
+    distances: Registry[api.Distance]
+    miners: Registry[api.Miner]
+    reducers: Registry[api.Reducer]
+    regularizers: Registry[api.Regularizer]
+    samplers: Registry[api.Sampler]
+    augmenters: Registry[api.Augmenter]
+    datasets: Registry[api.Dataset]
+    backbones: Registry[api.Backbone]
+    searches: Registry[api.Search]
+    stores: Registry[api.Store]
+    matchers: Registry[api.Matcher]
+    metrics: Registry[api.Metric]
 
-_LAZY = {
+_MODULES = {
     "Index": "simplug.index.index",
     "SimilarityModel": "simplug.learn.model",
     "load": "simplug.experiment.loading",
+    "plugins": "simplug.kernel.plugins",
+    "refresh": "simplug.kernel.registry",
+    "registry_of": "simplug.kernel.registry",
     "save": "simplug.kernel.artifacts",
 }
-"""Names that cost an import of NumPy or Keras, loaded when they are first used."""
+"""Where each public name that is no registry comes from."""
 
 __all__ = [
     "Index",
@@ -67,13 +73,18 @@ def __getattr__(name: str) -> Any:
         from simplug.kernel.entries import own_version
 
         return own_version()
-    if name in _LAZY:
-        from importlib import import_module
+    if name not in __all__:
+        raise AttributeError(f"module 'simplug' has no attribute {name!r}")
+    from importlib import import_module
 
-        value = getattr(import_module(_LAZY[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'simplug' has no attribute {name!r}")
+    if name in _MODULES:
+        value = getattr(import_module(_MODULES[name]), name)
+    else:
+        from simplug.kernel.registry import REGISTRIES
+
+        value = next(registry for registry in REGISTRIES.values() if registry.kind.plural == name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

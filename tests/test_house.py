@@ -39,7 +39,7 @@ ALLOWED = {
     "experiment": {"experiment", "learn", "index", "api", "kernel"},
     "testing": {"testing", "learn", "index", "api", "kernel"},
     "cli": {"cli", "experiment", "learn", "index", "api", "kernel"},
-    "__init__": {"kernel", "index", "learn", "experiment"},
+    "__init__": {"kernel", "api", "index", "learn", "experiment"},
     "__main__": {"cli"},
 }
 """The parts of simplug that each part may import, wherever in a file the import stands."""
@@ -185,6 +185,16 @@ def processor_seconds(code: str) -> float:
 
 def test_importing_simplug_costs_less_than_100_ms_beyond_the_interpreter():
     assert processor_seconds("import simplug") - processor_seconds("pass") < 0.1
+
+
+def test_every_public_name_of_the_package_can_be_loaded():
+    from simplug.kernel.kinds import KINDS
+
+    assert {kind.plural for kind in KINDS.values()} <= set(simplug.__all__)
+    for name in set(simplug.__all__) - {"SimilarityModel"}:
+        assert getattr(simplug, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'loses'"):
+        _ = simplug.loses
 
 
 def test_no_module_is_a_drawer():

@@ -63,8 +63,9 @@ def show(kind: str, name: str | None, as_json: bool) -> None:
     registry = registry_of(kind)
     cls, entry = registry.get(name), registry.entry(name)
     file, line = _source(cls)
+    own = inspect.get_annotations(cls)
     # What the class itself declares says more than what it shares with its kind.
-    settings = [_setting(field) for field in sorted(fields_of(cls), key=lambda field: field.inherited)]
+    settings = [_setting(field) for field in sorted(fields_of(cls), key=lambda field: field.name not in own)]
     doc = inspect.cleandoc(cls.__doc__ or "")
     if as_json:
         about = {"kind": kind, "name": entry.name, "provider": entry.provider, "target": entry.target}

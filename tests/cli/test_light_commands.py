@@ -97,7 +97,7 @@ def test_plugins_shows_duplicates_blocked_and_broken_ones(run, site, monkeypatch
 def test_show_tells_everything_about_a_component(run):
     shown = run("show", "losses", "multi_similarity").stdout
     assert shown.startswith(f"loss multi_similarity  from simplug {simplug.__version__}\n")
-    assert "plugins/simplug_losses/multi_similarity.py:" in shown
+    assert "simplug_losses/multi_similarity.py:" in shown
     assert ".. math::" in shown
     assert '  distance: a distance; default "cosine"\n      how far two embeddings are apart\n' in shown
     assert "  miner: a miner or 'none'; default \"none\"\n" in shown
