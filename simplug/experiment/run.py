@@ -75,9 +75,14 @@ def run(
     with progress.stage("read the data"):
         selection = select(config.dataset.load(), config)
     with progress.stage("start Keras"), progress.noise():
+        import keras
+
         from simplug.experiment.report import Findings, write_report
         from simplug.experiment.scores import as_json, evaluate
         from simplug.experiment.training import train
+
+        # The first tensor makes the backend look for devices, and say what it did not find.
+        keras.ops.zeros(())
     place.start()
     resolved = {**plain_fields(config), "made_with": plain_fields(_made_with(config))}
     write_file(place.path / names.CONFIG, dumps(resolved).encode())

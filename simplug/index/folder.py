@@ -148,7 +148,7 @@ def write_records(path: Path, recipe: Recipe, records: Records, sequence: int) -
         payloads = records.payloads(rows)
         ends = np.cumsum([len(payload) for payload in payloads], dtype=np.int64)
         joined = np.frombuffer(b"".join(payloads), dtype=np.uint8)
-        columns = (rows, ids, labels, records.embeddings(rows), joined, ends)
+        columns: tuple[np.ndarray, ...] = (rows, ids, labels, records.embeddings(rows), joined, ends)
         with staged_folder(final) as staging:
             for name, column in zip(_COLUMNS, columns, strict=True):
                 try:
