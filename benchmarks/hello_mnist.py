@@ -3,9 +3,10 @@
     python benchmarks/hello_mnist.py MNIST_FOLDER [--peer-python python3.10]
 
 MNIST_FOLDER holds the IDX files of MNIST's test images (t10k): the first 8,000 rows train, the last 2,000 test. Each
-seed is a `simplug run` in a process of its own. With --peer-python, an environment with TensorFlow Similarity 0.17.1
-is made in a temporary folder (it needs Python 3.10) and its own hello world runs on the same rows, between the seeds,
-so that both sides meet the same machine.
+seed is a `simplug run` in a process of its own. After the first, the plain recipe runs: the same network with 64
+dimensions, small shifts and turns alone, and Adam at a constant 1e-3. With --peer-python, an environment with TensorFlow Similarity 0.17.1
+is made in a temporary folder (it needs Python 3.10) and its own hello world runs on the same rows, too, so that all
+sides meet the same machine.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -33,6 +35,13 @@ PEER_STEPS = (
 )  # fmt: skip
 """What TensorFlow Similarity 0.17.1 needs, in the order in which pip must be told."""
 
+PLAIN = (
+    "backbone.embedding_dim=64",
+    'augmenter={ name = "image_basic", rotation = 10.0, shift = 0.07 }',
+    'train.optimizer={ name = "adam", learning_rate = 0.001 }',
+)
+"""The settings that turn the example into the plain recipe."""
+
 COLUMNS = ("all", "seen", "unseen", "matching", "fit s")
 
 
@@ -46,23 +55,28 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as scratch:
         peer = make_peer(options.peer_python, Path(scratch) / "peer") if options.peer_python else None
-        ours, theirs = [], []
+        ours: list[dict[str, float]] = []
+        others: dict[str, dict[str, float]] = {}
         for seed in options.seeds:
             ours.append(run_simplug(options.mnist, seed, Path(scratch)))
             show(f"simplug, seed {seed}", ours[-1])
-            if peer and not theirs:
-                theirs.append(run_peer(peer, options.mnist, seed))
-                show("TensorFlow Similarity", theirs[-1])
+            if not others:
+                others["the plain recipe"] = run_simplug(options.mnist, seed, Path(scratch) / "plain", PLAIN)
+                if peer:
+                    others["TensorFlow Similarity"] = run_peer(peer, options.mnist, seed)
+                for title, row in others.items():
+                    show(title, row)
     average = {column: mean(row[column] for row in ours) for column in COLUMNS}
     show(f"simplug, mean of {len(ours)}", average)
-    if theirs:
-        print(f"time of fit, simplug / TensorFlow Similarity: {average['fit s'] / theirs[0]['fit s']:.2f}")
+    for title, row in others.items():
+        print(f"time of fit, simplug / {title}: {average['fit s'] / row['fit s']:.2f}")
 
 
-def run_simplug(mnist: Path, seed: int, scratch: Path) -> dict[str, float]:
-    """Run the example with one seed and return its row of the table."""
+def run_simplug(mnist: Path, seed: int, scratch: Path, settings: Sequence[str] = ()) -> dict[str, float]:
+    """Run the example with one seed and further settings, and return its row of the table."""
     command = [sys.executable, "-m", "simplug", "run", str(CONFIG), "--json", "--out", str(scratch / f"seed{seed}")]
-    for setting in (f'dataset.path="{mnist}"', f"dataset.test_rows={TEST_ROWS}", f"train.seed={seed}"):
+    data = (f'dataset.path="{mnist}"', f"dataset.test_rows={TEST_ROWS}", f"train.seed={seed}")
+    for setting in (*data, *settings):
         command += ["--set", setting]
     metrics: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     groups = metrics["groups"]
