@@ -4,9 +4,9 @@
 
 MNIST_FOLDER holds the IDX files of MNIST's test images (t10k): the first 8,000 rows train, the last 2,000 test. Each
 seed is a `simplug run` in a process of its own. After the first, the plain recipe runs: the same network with 64
-dimensions, small shifts and turns alone, and Adam at a constant 1e-3. With --peer-python, an environment with TensorFlow Similarity 0.17.1
-is made in a temporary folder (it needs Python 3.10) and its own hello world runs on the same rows, too, so that all
-sides meet the same machine.
+dimensions, small shifts and turns alone, and Adam at a constant 1e-3. With --peer-python, an environment with
+TensorFlow Similarity 0.17.1 is made in a temporary folder (it needs Python 3.10) and its own hello world runs on the
+same rows, too, so that all sides meet the same machine.
 """
 
 from __future__ import annotations
