@@ -77,7 +77,7 @@ class TrainSection:
         "float32", choices=("float32", "mixed_float16", "mixed_bfloat16"), doc="the Keras dtype policy"
     )
     jit_compile: bool = option(False, doc="compile the training step with XLA")
-    workers: int = option(1, ge=0, doc="threads that prepare batches; 0 prepares them between the steps")
+    workers: int = option(2, ge=0, doc="threads that prepare batches; with 0 or 1, TensorFlow may idle between epochs")
 
 
 @attrs.frozen

@@ -13,10 +13,12 @@ class FedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     Args:
         batches: The batches.
-        workers: Threads that prepare batches while the model trains; 0 prepares them in between.
+        workers: Threads that prepare batches while the model trains. With fewer than 2, Keras leaves that to a tf.data
+            pipeline that tunes itself, and TensorFlow 2.21 then waits for its tuning thread, for up to tens of seconds,
+            whenever an epoch ends.
     """
 
-    def __init__(self, batches: Batches, *, workers: int = 1) -> None:
+    def __init__(self, batches: Batches, *, workers: int = 2) -> None:
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=8)
         self._batches = batches
         self._epoch = 0
