@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from simplug.api import Distance, PairLoss, Pairs, Reducer, Term, component, option
+from simplug.api import Batch, Distance, PairLoss, Pairs, Reducer, Term, component, option
 from simplug.api.numerics import Tensor
 
 
@@ -29,7 +29,7 @@ class Contrastive(PairLoss):
     pos_margin: float = option(0.0, doc="positive pairs nearer than this cost nothing, in units of the distance")
     neg_margin: float = option(1.0, doc="negative pairs farther than this cost nothing, in units of the distance")
 
-    def terms(self, distances: Tensor, pairs: Pairs) -> dict[str, Term]:
+    def terms(self, distances: Tensor, pairs: Pairs, batch: Batch) -> dict[str, Term]:
         """Return one value a positive pair, and one a negative pair."""
         from keras import ops
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from simplug.api import PairLoss, Pairs, Term, option
+from simplug.api import Batch, PairLoss, Pairs, Term, option
 from simplug.api.numerics import Tensor, log1p_sum_exp
 
 
@@ -28,7 +28,7 @@ class MultiSimilarity(PairLoss):
     beta: float = option(50.0, gt=0, doc="how sharply near negatives are weighted")
     base: float = option(0.5, doc="the similarity between the two kinds of pairs, lambda in the paper")
 
-    def terms(self, distances: Tensor, pairs: Pairs) -> dict[str, Term]:
+    def terms(self, distances: Tensor, pairs: Pairs, batch: Batch) -> dict[str, Term]:
         """Return one value an anchor."""
         from keras import ops
 

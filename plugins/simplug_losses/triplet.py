@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from simplug.api import Distance, PairLoss, Pairs, Reducer, Term, component, option
+from simplug.api import Batch, Distance, PairLoss, Pairs, Reducer, Term, component, option
 from simplug.api.numerics import Tensor
 
 
@@ -27,7 +27,7 @@ class Triplet(PairLoss):
     reducer: Reducer = component("reducer", default="mean_nonzero", doc="how the values become one number")
     margin: float = option(0.2, ge=0, doc="by how much a negative must be farther, in units of the distance")
 
-    def terms(self, distances: Tensor, pairs: Pairs) -> dict[str, Term]:
+    def terms(self, distances: Tensor, pairs: Pairs, batch: Batch) -> dict[str, Term]:
         """Return one value a positive pair: the mean over its negatives, which its weight stands for."""
         from keras import ops
 

@@ -25,7 +25,7 @@ class MultiSimilarityMiner(Miner):
 
     epsilon: float = option(0.1, doc="the slack, in units of the distance")
 
-    def __call__(self, distances: Tensor, pairs: Pairs) -> Pairs:
+    def __call__(self, distances: Tensor, pairs: Pairs, among: Tensor | None = None) -> Pairs:
         """Return the hard pairs."""
         from keras import ops
 

@@ -15,7 +15,7 @@ class Mean(Reducer):
     .. math:: \frac{\sum_i w_i v_i}{\sum_i w_i}
     """
 
-    def reduce(self, term: Term) -> Tensor:
+    def reduce(self, term: Term, labels: Tensor | None = None) -> Tensor:
         """Return the weighted mean, or 0 when no loss has a weight."""
         from keras import ops
 
@@ -29,7 +29,7 @@ class MeanNonzero(Reducer):
     .. math:: \frac{\sum_i w_i v_i}{\sum_{i: v_i > 0} w_i}
     """
 
-    def reduce(self, term: Term) -> Tensor:
+    def reduce(self, term: Term, labels: Tensor | None = None) -> Tensor:
         """Return the weighted mean over the losses above zero, or 0 when there is none."""
         from keras import ops
 

@@ -7,18 +7,23 @@ Everything that a plugin needs is imported from here::
 
 from simplug.api.augmenter import Augmenter
 from simplug.api.backbone import Backbone
+from simplug.api.batch import Batch
+from simplug.api.class_loss import ClassLoss
 from simplug.api.dataset import Data, Dataset, Split
 from simplug.api.distance import Distance
-from simplug.api.loss import Loss, PairLoss
+from simplug.api.loss import Loss
 from simplug.api.matcher import Matcher
 from simplug.api.metric import ClassificationMetric, Metric, RetrievalMetric
 from simplug.api.miner import Miner
+from simplug.api.pair_loss import PairLoss
 from simplug.api.pairs import Pairs, Term
 from simplug.api.reducer import Reducer
 from simplug.api.regularizer import Regularizer
 from simplug.api.sampler import Batches, Sampler
 from simplug.api.search import Engine, Search, scan
+from simplug.api.state import State, Weight
 from simplug.api.store import Records, Rows, Store, no_rows
+from simplug.api.view_loss import ViewLoss
 from simplug.kernel.component import Component, component, components, option
 from simplug.kernel.errors import ArtifactError, DataError, InvalidInputError, SimplugError
 from simplug.kernel.hooks import hookimpl
@@ -27,7 +32,9 @@ __all__ = [
     "ArtifactError",
     "Augmenter",
     "Backbone",
+    "Batch",
     "Batches",
+    "ClassLoss",
     "ClassificationMetric",
     "Component",
     "Data",
@@ -51,8 +58,11 @@ __all__ = [
     "Search",
     "SimplugError",
     "Split",
+    "State",
     "Store",
     "Term",
+    "ViewLoss",
+    "Weight",
     "component",
     "components",
     "hookimpl",

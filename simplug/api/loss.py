@@ -3,32 +3,63 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-import attrs
-
-from simplug.api.distance import Distance
-from simplug.api.miner import Miner
-from simplug.api.numerics import Tensor, as_float
-from simplug.api.pairs import Pairs, Term
-from simplug.api.reducer import Reducer
-from simplug.api.regularizer import Regularizer
-from simplug.kernel.component import Component, component, option
+from simplug.api.batch import Batch
+from simplug.api.numerics import Tensor
+from simplug.api.state import State, Weight
+from simplug.kernel.component import Component
 from simplug.kernel.errors import InvalidInputError
 
 
 class Loss(Component, ABC):
-    """Labels and embeddings to a scalar to be minimised, in Keras ops with static shapes."""
+    """Labels and embeddings to a scalar to be minimised, in Keras ops with static shapes.
+
+    A loss is a recipe and holds no variables. One that keeps something from step to step (class vectors, a queue)
+    declares it in :meth:`state`, gets it in :attr:`Batch.state`, and says in :meth:`next_state` how it changes what
+    the optimizer does not train. Whoever runs it holds the tensors: :class:`simplug.SimilarityModel`, or the Keras
+    layer ``simplug.Head``.
+
+    Attributes:
+        compares: What a batch must bring: ``"pairs"``: labels that make pairs, with references or without;
+            ``"classes"``: labels from 0 up, compared with learned vectors of the classes, no references; ``"views"``:
+            two views of each example, as embeddings and references row by row, or as the two halves of one batch; its
+            labels are not looked at.
+        label_rank: 1 for one label an example, 2 for a row of labels an example.
+    """
 
     kind: ClassVar[str] = "loss"
+    compares: ClassVar[Literal["pairs", "classes", "views"]] = "pairs"
+
+    @property
+    def label_rank(self) -> int:
+        """The rank of the labels that the loss takes."""
+        return 1
+
+    def state(self, dim: int) -> dict[str, Weight]:
+        """Return what the loss keeps from step to step, for embeddings of dimension `dim`; here, nothing."""
+        return {}
+
+    def next_state(self, batch: Batch) -> dict[str, Tensor]:
+        """Return new values of what the loss keeps and the optimizer does not train; here, nothing.
+
+        It is asked in training only, before :meth:`value`, which then sees the new values.
+        """
+        return {}
 
     @abstractmethod
+    def value(self, batch: Batch) -> Tensor:
+        """Return the loss of a checked batch."""
+
     def __call__(
         self,
         labels: Tensor,
         embeddings: Tensor,
         ref_labels: Tensor | None = None,
         ref_embeddings: Tensor | None = None,
+        *,
+        state: State | None = None,
+        training: bool = True,
     ) -> Tensor:
         """Return the loss of a batch.
 
@@ -37,93 +68,45 @@ class Loss(Component, ABC):
             embeddings: (n, d) floating-point embeddings; half precision is computed in float32.
             ref_labels: (m,) or (m, 1) labels of the references; None means that the batch is its own reference.
             ref_embeddings: (m, d) embeddings of the references.
+            state: What the loss keeps, as :meth:`state` declares it; see
+                :func:`simplug.api.state.initial_state`. It is used as it is: :meth:`next_state` is not applied.
+            training: False when a batch is only being judged.
 
         Returns:
             A scalar; 0, with gradient 0, for a batch without a valid pair.
 
         Raises:
-            InvalidInputError: Ranks or lengths do not fit, or labels are not integers.
+            InvalidInputError: Ranks or lengths do not fit, labels are not integers, references were given to a loss
+                that compares with classes, or the state is missing.
         """
+        batch = Batch.of(
+            labels,
+            embeddings,
+            ref_labels,
+            ref_embeddings,
+            state=state,
+            training=training,
+            label_rank=self.label_rank,
+        )
+        return self.value(self.accepted(batch))
 
+    def accepted(self, batch: Batch) -> Batch:
+        """Return the batch if it brings what this loss needs.
 
-@attrs.frozen(kw_only=True)
-class PairLoss(Loss):
-    """A loss over pairs or triplets, composed of a distance, a miner, a reducer and a regularizer.
-
-    A subclass defines :meth:`terms`; everything else is shared: the relation between labels, the distance matrix
-    (computed once for the miner and the loss), mining without gradient, reduction and regularization.
-    """
-
-    distance: Distance = component("distance", default="cosine", doc="how far two embeddings are apart")
-    miner: Miner | None = component("miner", default=None, doc="which pairs are learned from; none: all of them")
-    reducer: Reducer = component("reducer", default="mean", doc="how the values become one number")
-    regularizer: Regularizer | None = component("regularizer", default=None, doc="a penalty on the embeddings")
-    regularizer_weight: float = option(1.0, ge=0, doc="the weight of that penalty")
-
-    @abstractmethod
-    def terms(self, distances: Tensor, pairs: Pairs) -> dict[str, Term]:
-        """Return the parts of the loss before reduction.
-
-        Args:
-            distances: (n, m) distances between anchors and references, float32 or float64.
-            pairs: The pairs to learn from; weights of shape (n, m) and the dtype of `distances`.
+        Raises:
+            InvalidInputError: It does not; the message names the loss.
         """
+        name = type(self).__name__
+        if self.compares == "classes" and not batch.own:
+            raise InvalidInputError(f"{name} compares embeddings with its own class vectors and takes no references")
+        if self.compares != "views" and batch.labels is None and batch.pairs is None:
+            raise InvalidInputError(f"{name} needs labels")
+        declared = self.state(batch.embeddings.shape[1])
+        missing = [part for part in declared if part not in batch.state]
+        if missing:
+            raise InvalidInputError(
+                f"{name} keeps {', '.join(missing)} from step to step and needs a place for it: name it in "
+                f"SimilarityModel.compile(loss=…), use the Keras layer simplug.Head, or pass state="
+            )
+        return batch
 
-    def __call__(
-        self,
-        labels: Tensor,
-        embeddings: Tensor,
-        ref_labels: Tensor | None = None,
-        ref_embeddings: Tensor | None = None,
-    ) -> Tensor:
-        """Return the loss of a batch; see :meth:`Loss.__call__`."""
-        if (ref_labels is None) != (ref_embeddings is None):
-            raise InvalidInputError("ref_labels and ref_embeddings go together; one of them is missing")
-        labels = checked_labels(labels, embeddings)
-        if ref_labels is not None:
-            ref_labels = checked_labels(ref_labels, ref_embeddings)
-        embeddings = as_float(embeddings)
-        pairs = Pairs.from_labels(labels, ref_labels, embeddings.dtype)
-        return self.of_pairs(pairs, embeddings, ref_embeddings)
-
-    def of_pairs(self, pairs: Pairs, embeddings: Tensor, ref_embeddings: Tensor | None = None) -> Tensor:
-        """Return the loss for pairs that are given as weights, instead of made from labels.
-
-        Args:
-            pairs: Weights of shape (n, m).
-            embeddings: (n, d) anchors.
-            ref_embeddings: (m, d) references; None means the anchors themselves.
-        """
-        from keras import ops
-
-        embeddings = as_float(embeddings)
-        references = embeddings if ref_embeddings is None else as_float(ref_embeddings)
-        distances = self.distance(embeddings, references)
-        if self.miner is not None:
-            pairs = self.miner(ops.stop_gradient(distances), pairs)
-        value = self.reducer(self.terms(distances, pairs))
-        if self.regularizer is not None:
-            value = value + self.regularizer_weight * self.regularizer(embeddings)
-        return value
-
-
-def checked_labels(labels: Tensor, embeddings: Tensor) -> Tensor:
-    """Return labels as (n,), after checking what can be known of their shape and dtype.
-
-    Raises:
-        InvalidInputError: The embeddings are not of rank 2, the labels not integers of shape (n,) or (n, 1), or
-            their lengths differ.
-    """
-    from keras import backend, ops
-
-    labels, embeddings = ops.convert_to_tensor(labels), ops.convert_to_tensor(embeddings)
-    if len(embeddings.shape) != 2:
-        raise InvalidInputError(f"embeddings must have shape (n, d), not {tuple(embeddings.shape)}")
-    if not backend.is_int_dtype(backend.standardize_dtype(labels.dtype)):
-        raise InvalidInputError(f"labels must be integers, not {backend.standardize_dtype(labels.dtype)}")
-    if len(labels.shape) not in (1, 2) or (len(labels.shape) == 2 and labels.shape[1] not in (1, None)):
-        raise InvalidInputError(f"labels must have shape (n,) or (n, 1), not {tuple(labels.shape)}")
-    count, expected = labels.shape[0], embeddings.shape[0]
-    if isinstance(count, int) and isinstance(expected, int) and count != expected:
-        raise InvalidInputError(f"{count} labels for {expected} embeddings")
-    return ops.reshape(labels, (-1,))

@@ -17,19 +17,19 @@ _TINY = 1e-12
 
 def as_float(values: Tensor) -> Tensor:
     """Return `values` as float32, or unchanged if they are float64: half precision is too coarse for distances."""
-    from keras import backend, ops
+    from keras import ops
 
     values = ops.convert_to_tensor(values)
-    return values if backend.standardize_dtype(values.dtype) == "float64" else ops.cast(values, "float32")
+    return values if backend_dtype(values) == "float64" else ops.cast(values, "float32")
 
 
 def safe_sqrt(squares: Tensor) -> Tensor:
-    """Return the square root, with gradient 0 instead of infinity at 0."""
+    """Return the square root of what is 0 or more, with gradient 0 instead of infinity at 0."""
     from keras import ops
 
-    positive = squares > 0
-    # The value inside is replaced, too: the gradient of the branch not taken must be finite.
-    return ops.where(positive, ops.sqrt(ops.where(positive, squares, ops.ones_like(squares))), ops.zeros_like(squares))
+    # The root is taken of 1 where the square is 0, and then multiplied away: cheaper than choosing between branches.
+    positive = ops.cast(squares > 0, squares.dtype)
+    return ops.sqrt(squares + (1 - positive)) * positive
 
 
 def unit_rows(rows: Tensor) -> Tensor:
@@ -60,6 +60,33 @@ def log1p_sum_exp(values: Tensor, mask: Tensor) -> Tensor:
     total = ops.sum(ops.where(kept, mask * ops.exp(inside - top), zeros), axis=1)
     top = ops.squeeze(top, axis=1)
     return top + ops.log(ops.exp(-top) + total)
+
+
+def running_sum(rows: Tensor) -> Tensor:
+    """Return the sums of each row's entries up to and including each, (n, m).
+
+    Blocks of a row are summed by one small matrix product: several times faster on a CPU than ``ops.cumsum``.
+    """
+    from keras import ops
+
+    length = ops.shape(rows)[1]
+    missing = -length % _BLOCK
+    blocks = ops.reshape(ops.pad(rows, [[0, 0], [0, missing]]), (-1, (length + missing) // _BLOCK, _BLOCK))
+    upper = np.triu(np.ones((_BLOCK, _BLOCK))).astype(backend_dtype(rows))
+    inside = ops.matmul(blocks, upper)
+    totals = inside[:, :, -1]
+    before = ops.cumsum(totals, axis=1) - totals
+    return ops.reshape(inside + ops.expand_dims(before, 2), (-1, length + missing))[:, :length]
+
+
+_BLOCK = 32
+
+
+def backend_dtype(tensor: Tensor) -> str:
+    """Return the name of a tensor's dtype."""
+    from keras import backend
+
+    return str(backend.standardize_dtype(tensor.dtype))
 
 
 def unit_rows_numpy(rows: np.ndarray) -> np.ndarray:

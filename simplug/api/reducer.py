@@ -12,17 +12,27 @@ from simplug.kernel.component import Component
 
 
 class Reducer(Component, ABC):
-    """Turns each term of a loss into a scalar; the loss is their sum."""
+    """Turns each term of a loss into a scalar; the loss is their sum.
+
+    Attributes:
+        scalar: False for a reducer that keeps one value an anchor; no model can be trained with it.
+    """
 
     kind: ClassVar[str] = "reducer"
+    scalar: ClassVar[bool] = True
 
     @abstractmethod
-    def reduce(self, term: Term) -> Tensor:
-        """Return one term as a scalar; 0, with gradient 0, when all its weights are 0."""
+    def reduce(self, term: Term, labels: Tensor | None = None) -> Tensor:
+        """Return one term as a scalar; 0, with gradient 0, when all its weights are 0.
 
-    def __call__(self, terms: Mapping[str, Term]) -> Tensor:
+        Args:
+            term: Values and weights.
+            labels: (n,) labels of the anchors, the rows of the term; None where they are not known.
+        """
+
+    def __call__(self, terms: Mapping[str, Term], labels: Tensor | None = None) -> Tensor:
         """Return the sum of the reduced terms."""
-        first, *rest = [self.reduce(term) for term in terms.values()]
+        first, *rest = [self.reduce(term, labels) for term in terms.values()]
         for value in rest:
             first = first + value
         return first

@@ -1,6 +1,6 @@
-"""Values and gradients of functions of Keras tensors: as written, in graph mode and compiled by XLA.
+"""Values and gradients of functions of Keras tensors: as written, in graph mode and compiled; on every backend.
 
-The kit runs on the TensorFlow backend, the one that simplug is tested with.
+Graph mode is ``tf.function`` or ``jax.jit``; on PyTorch, which runs what is written, it is a plain call.
 """
 
 from __future__ import annotations
@@ -20,17 +20,31 @@ def array(tensor: Any) -> np.ndarray:
 
 def gradient(function: Callable[[Any], Any], values: np.ndarray, dtype: str = "float32") -> np.ndarray:
     """Return the gradient of a scalar function at `values`, as float32; zeros where nothing depends on them."""
-    import tensorflow as tf
+    from keras import ops
 
-    variable = tf.Variable(tf.cast(values, dtype))
-    with tf.GradientTape() as tape:
-        value = function(variable)
-    found = tape.gradient(value, variable, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return np.asarray(tf.cast(found, "float32"))
+    return value_and_gradient(function, ops.cast(values, dtype))[1].astype(np.float32)
+
+
+def value_and_gradient(function: Callable[[Any], Any], values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return a scalar function's value at `values` and its gradient there, in the dtype of `values` if NumPy has it.
+
+    The gradient is zeros where nothing depends on the values; bfloat16 comes back as float32.
+    """
+    from keras import backend, ops
+
+    values = ops.convert_to_tensor(values)
+    value, slope = _DIFFERENTIATE[backend.backend()](function, values)
+    if backend.standardize_dtype(values.dtype) == "bfloat16":
+        slope = ops.cast(slope, "float32")
+    return array(value), array(slope)
 
 
 def in_graph(function: Callable[..., Any], *arrays: np.ndarray) -> list[np.ndarray]:
-    """Return what a function gives when TensorFlow traces it for batches of any length."""
+    """Return what a function gives in graph mode; TensorFlow traces it for batches of any length."""
+    from keras import backend
+
+    if backend.backend() != "tensorflow":
+        return in_xla(function, *arrays)
     import tensorflow as tf
 
     signature = [tf.TensorSpec((None, *values.shape[1:]), values.dtype) for values in arrays]
@@ -38,13 +52,51 @@ def in_graph(function: Callable[..., Any], *arrays: np.ndarray) -> list[np.ndarr
 
 
 def in_xla(function: Callable[..., Any], *arrays: np.ndarray) -> list[np.ndarray]:
-    """Return what a function gives when XLA compiles it."""
-    import tensorflow as tf
+    """Return what a function gives when it is compiled."""
+    from keras import backend
 
-    return _run(tf.function(function, jit_compile=True), arrays)
+    if backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return _run(tf.function(function, jit_compile=True), arrays)
+    if backend.backend() == "jax":
+        import jax
+
+        return _run(jax.jit(function), arrays)
+    return _run(function, arrays)
 
 
 def _run(compiled: Callable[..., Any], arrays: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+    from keras import ops, tree
+
+    return [array(part) for part in tree.flatten(compiled(*map(ops.convert_to_tensor, arrays)))]
+
+
+def _with_tensorflow(function: Callable[[Any], Any], values: Any) -> tuple[Any, Any]:
     import tensorflow as tf
 
-    return [np.asarray(part) for part in tf.nest.flatten(compiled(*map(tf.constant, arrays)))]
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        value = function(values)
+    return value, tape.gradient(value, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
+def _with_jax(function: Callable[[Any], Any], values: Any) -> tuple[Any, Any]:
+    import jax
+
+    found: tuple[Any, Any] = jax.value_and_grad(function)(values)
+    return found
+
+
+def _with_torch(function: Callable[[Any], Any], values: Any) -> tuple[Any, Any]:
+    import torch
+
+    values = values.detach().clone().requires_grad_()
+    value = function(values)
+    if not value.requires_grad:
+        return value, torch.zeros_like(values)
+    (slope,) = torch.autograd.grad(value, values, allow_unused=True)
+    return value.detach(), torch.zeros_like(values) if slope is None else slope
+
+
+_DIFFERENTIATE = {"tensorflow": _with_tensorflow, "jax": _with_jax, "torch": _with_torch}

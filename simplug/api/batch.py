@@ -1,0 +1,112 @@
+"""What a loss looks at: anchors and references, checked, in single or double precision."""
+
+from __future__ import annotations
+
+import attrs
+
+from simplug.api.numerics import Tensor, as_float
+from simplug.api.pairs import Pairs
+from simplug.api.state import State
+from simplug.kernel.errors import InvalidInputError
+
+
+@attrs.frozen(eq=False)
+class Batch:
+    """Anchors and the references that they are compared with.
+
+    Attributes:
+        embeddings: (n, d) anchors, float32 or float64.
+        references: (m, d); the very tensor `embeddings` when `own`.
+        labels: Integer labels of the anchors, (n,); (n, c) for a comparison that takes rows. None when only `pairs`
+            are known.
+        ref_labels: Those of the references; the very tensor `labels` when `own`.
+        pairs: The relation, where it was given and is not to be made from labels.
+        own: The anchors are their own references.
+        state: What the loss keeps, by name; empty for most.
+        training: False when a batch is only being judged.
+    """
+
+    embeddings: Tensor
+    references: Tensor
+    labels: Tensor | None = None
+    ref_labels: Tensor | None = None
+    pairs: Pairs | None = None
+    own: bool = True
+    state: State = attrs.field(factory=dict)
+    training: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        labels: Tensor | None,
+        embeddings: Tensor,
+        ref_labels: Tensor | None = None,
+        ref_embeddings: Tensor | None = None,
+        *,
+        pairs: Pairs | None = None,
+        state: State | None = None,
+        training: bool = True,
+        label_rank: int = 1,
+    ) -> Batch:
+        """Check what a loss was given and bring it into form.
+
+        Args:
+            labels: (n,) or (n, 1) integers; (n, c) with `label_rank` 2.
+            embeddings: (n, d), of any floating dtype; half precision becomes float32.
+            ref_labels: Labels of the references.
+            ref_embeddings: (m, d); None means the anchors themselves.
+            pairs: The relation, instead of labels.
+            state: What the loss keeps.
+            training: See the class.
+            label_rank: 1 for one label an example, 2 for a row of labels.
+
+        Raises:
+            InvalidInputError: Ranks or lengths do not fit, labels are not integers, or one of the references' two
+                parts is missing.
+        """
+        if labels is not None and (ref_labels is None) != (ref_embeddings is None):
+            raise InvalidInputError("ref_labels and ref_embeddings go together; one of them is missing")
+        own = ref_embeddings is None
+        if labels is not None:
+            labels = checked_labels(labels, embeddings, label_rank)
+            ref_labels = labels if own else checked_labels(ref_labels, ref_embeddings, label_rank)
+        _check_rank(embeddings)
+        embeddings = as_float(embeddings)
+        references = embeddings
+        if not own:
+            _check_rank(ref_embeddings)
+            references = as_float(ref_embeddings)
+        return cls(embeddings, references, labels, ref_labels, pairs, own, state or {}, training)
+
+
+def checked_labels(labels: Tensor, embeddings: Tensor, rank: int = 1) -> Tensor:
+    """Return labels as (n,), or (n, c) for `rank` 2, after checking what can be known of their shape and dtype.
+
+    Raises:
+        InvalidInputError: The embeddings are not of rank 2, the labels not integers of that shape ((n, 1) is as good
+            as (n,)), or their lengths differ.
+    """
+    from keras import backend, ops
+
+    labels, embeddings = ops.convert_to_tensor(labels), ops.convert_to_tensor(embeddings)
+    _check_rank(embeddings)
+    dtype = backend.standardize_dtype(labels.dtype)
+    if not backend.is_int_dtype(dtype):
+        raise InvalidInputError(f"labels must be integers, not {dtype}")
+    shape = tuple(labels.shape)
+    if rank == 2 and len(shape) != 2:
+        raise InvalidInputError(f"labels must have shape (n, c), one row of labels an example, not {shape}")
+    if rank == 1 and (len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] not in (1, None))):
+        raise InvalidInputError(f"labels must have shape (n,) or (n, 1), not {shape}")
+    count, expected = shape[0], embeddings.shape[0]
+    if isinstance(count, int) and isinstance(expected, int) and count != expected:
+        raise InvalidInputError(f"{count} labels for {expected} embeddings")
+    return labels if rank == 2 else ops.reshape(labels, (-1,))
+
+
+def _check_rank(embeddings: Tensor) -> None:
+    from keras import ops
+
+    shape = tuple(ops.convert_to_tensor(embeddings).shape)
+    if len(shape) != 2:
+        raise InvalidInputError(f"embeddings must have shape (n, d), not {shape}")

@@ -1,0 +1,52 @@
+"""Losses that compare two views of each example, without labels."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar, Literal
+
+import attrs
+
+from simplug.api.batch import Batch
+from simplug.api.loss import Loss
+from simplug.api.numerics import Tensor
+from simplug.kernel.errors import InvalidInputError
+
+
+@attrs.frozen(kw_only=True)
+class ViewLoss(Loss):
+    """A loss between two views of the same examples; labels are not looked at.
+
+    The views are embeddings and references, row by row; or, without references, the first and the second half of the
+    batch. A subclass defines :meth:`between`.
+    """
+
+    compares: ClassVar[Literal["pairs", "classes", "views"]] = "views"
+
+    @abstractmethod
+    def between(self, first: Tensor, second: Tensor, batch: Batch) -> Tensor:
+        """Return the loss of two views, (n, d) each, float32 or float64; row i of both shows example i."""
+
+    def value(self, batch: Batch) -> Tensor:
+        """Return the loss of a checked batch."""
+        return self.between(*views_of(batch), batch)
+
+
+def views_of(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the two views of a batch, (n, d) each.
+
+    Raises:
+        InvalidInputError: The views differ in length, or a batch of both has an odd one.
+    """
+    from keras import ops
+
+    if not batch.own:
+        lengths = batch.embeddings.shape[0], batch.references.shape[0]
+        if None not in lengths and lengths[0] != lengths[1]:
+            raise InvalidInputError(f"the two views have {lengths[0]} and {lengths[1]} rows; row i of both is example i")
+        return batch.embeddings, batch.references
+    count = batch.embeddings.shape[0]
+    if isinstance(count, int) and count % 2:
+        raise InvalidInputError(f"a batch of two views has an even number of rows, first view then second, not {count}")
+    half = ops.shape(batch.embeddings)[0] // 2
+    return batch.embeddings[:half], batch.embeddings[half:]
