@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simplug import api
+    from simplug import heads as heads
     from simplug.experiment.loading import load as load
     from simplug.index.index import Index as Index
     from simplug.kernel.artifacts import save as save
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from simplug.kernel.registry import Registry
     from simplug.kernel.registry import refresh as refresh
     from simplug.kernel.registry import registry_of as registry_of
+    from simplug.learn.head import Head as Head
     from simplug.learn.model import SimilarityModel as SimilarityModel
 
     losses: Registry[api.Loss]
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     metrics: Registry[api.Metric]
 
 _MODULES = {
+    "Head": "simplug.learn.head",
     "Index": "simplug.index.index",
     "SimilarityModel": "simplug.learn.model",
     "load": "simplug.experiment.loading",
@@ -45,12 +48,14 @@ _MODULES = {
 """Where each public name that is no registry comes from."""
 
 __all__ = [
+    "Head",
     "Index",
     "SimilarityModel",
     "augmenters",
     "backbones",
     "datasets",
     "distances",
+    "heads",
     "load",
     "losses",
     "matchers",
@@ -77,6 +82,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'simplug' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "heads":
+        return import_module("simplug.heads")
     if name in _MODULES:
         value = getattr(import_module(_MODULES[name]), name)
     else:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import attrs
+import numpy as np
 
-from simplug.api.numerics import Tensor, as_float
+from simplug.api.numerics import Tensor, as_float, backend_dtype
 from simplug.api.pairs import Pairs
 from simplug.api.state import State
 from simplug.kernel.errors import InvalidInputError
@@ -76,7 +77,18 @@ class Batch:
         if not own:
             _check_rank(ref_embeddings)
             references = as_float(ref_embeddings)
-        return cls(embeddings, references, labels, ref_labels, pairs, own, state or {}, training)
+        held = {name: _in_precision_of(embeddings, value) for name, value in (state or {}).items()}
+        return cls(embeddings, references, labels, ref_labels, pairs, own, held, training)
+
+
+def values_of(tensor: Tensor) -> np.ndarray | None:
+    """Return a tensor's values, or None while a graph is traced and they are not known."""
+    from keras import ops
+
+    try:
+        return np.asarray(ops.convert_to_numpy(tensor))
+    except Exception:  # each backend has errors of its own for a tensor without values
+        return None
 
 
 def checked_labels(labels: Tensor, embeddings: Tensor, rank: int = 1) -> Tensor:
@@ -102,6 +114,14 @@ def checked_labels(labels: Tensor, embeddings: Tensor, rank: int = 1) -> Tensor:
     if isinstance(count, int) and isinstance(expected, int) and count != expected:
         raise InvalidInputError(f"{count} labels for {expected} embeddings")
     return labels if rank == 2 else ops.reshape(labels, (-1,))
+
+
+def _in_precision_of(embeddings: Tensor, value: Tensor) -> Tensor:
+    """Return a tensor of the state in the floating dtype of the embeddings; whole numbers stay as they are."""
+    from keras import backend, ops
+
+    value = ops.convert_to_tensor(value)
+    return ops.cast(value, embeddings.dtype) if backend.is_float_dtype(backend_dtype(value)) else value
 
 
 def _check_rank(embeddings: Tensor) -> None:

@@ -35,6 +35,11 @@ class ClassLoss(Loss):
     )
     weight_regularizer_weight: float = option(1.0, ge=0, doc="the weight of that penalty")
 
+    @property
+    def label_limit(self) -> int | None:
+        """The number of classes."""
+        return self.num_classes
+
     @abstractmethod
     def terms(self, batch: Batch) -> dict[str, Term]:
         """Return the parts of the loss before reduction; the class vectors are ``batch.state["weight"]``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
-from simplug.api.batch import Batch
+from simplug.api.batch import Batch, values_of
 from simplug.api.numerics import Tensor
 from simplug.api.state import State, Weight
 from simplug.kernel.component import Component
@@ -35,6 +35,11 @@ class Loss(Component, ABC):
     def label_rank(self) -> int:
         """The rank of the labels that the loss takes."""
         return 1
+
+    @property
+    def label_limit(self) -> int | None:
+        """Labels go from 0 to one less than this; None when they may be any integers."""
+        return None
 
     def state(self, dim: int) -> dict[str, Weight]:
         """Return what the loss keeps from step to step, for embeddings of dimension `dim`; here, nothing."""
@@ -102,6 +107,7 @@ class Loss(Component, ABC):
         if self.compares != "views" and batch.labels is None and batch.pairs is None:
             raise InvalidInputError(f"{name} needs labels")
         declared = self.state(batch.embeddings.shape[1])
+        self._check_labels(batch)
         missing = [part for part in declared if part not in batch.state]
         if missing:
             raise InvalidInputError(
@@ -110,3 +116,15 @@ class Loss(Component, ABC):
             )
         return batch
 
+    def _check_labels(self, batch: Batch) -> None:
+        """Refuse labels beyond the classes, where their values are known: not while a graph is traced."""
+        limit = self.label_limit
+        values = None if limit is None or batch.labels is None else values_of(batch.labels)
+        if limit is None or values is None or values.size == 0:
+            return
+        for extreme in (values.min(), values.max()):
+            if not 0 <= extreme < limit:
+                raise InvalidInputError(
+                    f"{type(self).__name__}.num_classes is {limit}, so labels go from 0 to {limit - 1}; "
+                    f"one is {extreme}"
+                )

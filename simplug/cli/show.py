@@ -70,7 +70,8 @@ def show(kind: str, name: str | None, as_json: bool) -> None:
     if as_json:
         about = {"kind": kind, "name": entry.name, "provider": entry.provider, "target": entry.target}
         place = {"file": file, "line": line, "doc": doc}
-        click.echo(json.dumps({**about, **place, "settings": [attrs.asdict(one) for one in settings]}, indent=1))
+        about |= {**place, "settings": [attrs.asdict(one) for one in settings], "presets": cls.presets}
+        click.echo(json.dumps(about, indent=1))
         return
     click.echo(f"{kind} {entry.name}  from {entry.provider}\n{file}:{line}\n\n{doc}\n")
     click.echo("settings:" if settings else "It has no settings.")
@@ -80,6 +81,11 @@ def show(kind: str, name: str | None, as_json: bool) -> None:
         click.echo(f"  {setting.name}: {setting.type}{bounds}; {default}")
         if setting.doc:
             click.echo(f"      {setting.doc}")
+    if cls.presets:
+        click.echo("presets:")
+    for preset, values in cls.presets.items():
+        chosen = ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
+        click.echo(f"  {preset}: {chosen}")
 
 
 def _summaries(kind: str) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 
 import attrs
 
+PRESET_KEY = "preset"
+"""The key by which a config asks a component for one of its presets."""
+
 KIND_KEY = "simplug.kind"
 MANY_KEY = "simplug.many"
 DOC_KEY = "simplug.doc"
@@ -22,9 +25,12 @@ class Component:
 
     Attributes:
         kind: The name of the kind, set by the contract class.
+        presets: Settings that are known to go together, by name. A config asks for them with ``preset = "…"``; what it
+            sets itself wins. Once built, a component does not remember its preset: its config names every value.
     """
 
     kind: ClassVar[str]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
 
 def option(

@@ -15,6 +15,7 @@ from simplug.kernel.component import (
     BOUNDS_KEY,
     KIND_KEY,
     MANY_KEY,
+    PRESET_KEY,
     Component,
     bounds_problem,
     fields_of,
@@ -156,6 +157,12 @@ def _component(kind: str, value: Any, path: str, report: Report) -> Any:
         cls = registry_of(kind).get(name)
     except ComponentError as error:
         return report.add(path, error)
+    if cls.presets and PRESET_KEY in table:
+        preset = table.pop(PRESET_KEY)
+        problem = bounds_problem({"choices": tuple(cls.presets)}, preset)
+        if problem:
+            return report.add(_join(path, PRESET_KEY), problem)
+        table = {**cls.presets[preset], **table}
     component = _fields(cls, table, path, report, owner=f"{kind} '{name}'")
     if component is not _FAILED:
         report.built.append((kind, name, component))

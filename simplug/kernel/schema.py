@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from simplug.kernel.component import BOUNDS_KEY, DOC_KEY, KIND_KEY, MANY_KEY, fields_of
+from simplug.kernel.component import BOUNDS_KEY, DOC_KEY, KIND_KEY, MANY_KEY, PRESET_KEY, fields_of
 from simplug.kernel.config import NONE, accepts_none, plain_value, section_type
 from simplug.kernel.errors import ComponentError
 from simplug.kernel.plugins import PluginWarning
@@ -58,6 +58,9 @@ def _record(cls: type, definitions: dict[str, Any], name: str | None = None) -> 
     if name is not None:
         properties = {"name": {"const": name}, **properties}
         required = ["name", *required]
+    presets = getattr(cls, "presets", None)
+    if presets:
+        properties[PRESET_KEY] = {"enum": list(presets), "description": "settings that are known to go together"}
     schema = {"title": name or cls.__name__, "description": summary_of(cls), "type": "object", "properties": properties}
     return {**schema, "required": required, "additionalProperties": False}
 

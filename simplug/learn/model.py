@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import keras
 import numpy as np
 
@@ -19,6 +20,7 @@ from simplug.kernel.config import to_config
 from simplug.kernel.errors import ArtifactError, SimplugError
 from simplug.kernel.plugins import plugins
 from simplug.kernel.registry import REGISTRIES
+from simplug.learn.head import Head
 from simplug.learn.loss import ComponentLoss
 
 BATCH = 256
@@ -49,13 +51,31 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
             shapes = [tuple(output.shape) for output in self.outputs]
             raise InvalidInputError(f"a similarity model has one output of shape (n, d), not {shapes}")
         self._gallery: Index | None = None
-        self._loss_component: Loss | None = None
+        self._head: Head | None = None
         self._distance: Distance = REGISTRIES["distance"].build("cosine")
 
     @property
     def embedding_dim(self) -> int:
         """The dimension of the embeddings."""
         return int(self.outputs[0].shape[1])
+
+    @property
+    def loss_component(self) -> Loss | None:
+        """The loss component that the model was compiled with; None for a loss of Keras's own, or none."""
+        return self._head.component if self._head is not None else None
+
+    @property
+    def head(self) -> Head | None:
+        """The layer that holds what the loss keeps, such as class vectors: trained and saved with the model."""
+        return self._head
+
+    @property
+    def embedding_model(self) -> keras.Model:
+        """The layers from inputs to embeddings as a plain Keras model, which shares its weights with this one.
+
+        It is what goes to production: it knows neither index nor loss, and the class vectors of a loss are not in it.
+        """
+        return keras.Model(self.inputs, self.outputs, name=self.name)
 
     @property
     def distance(self) -> Distance:
@@ -87,21 +107,27 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
             ComponentError: The name of the loss or distance cannot be used.
             ConfigError: Their settings have mistakes.
         """
-        self._loss_component = None
-        if isinstance(loss, ComponentLoss):
-            self._loss_component = loss.component
-        elif isinstance(loss, str | Mapping | Component):
-            self._loss_component = REGISTRIES["loss"].build(loss)
-            loss = ComponentLoss(self._loss_component)
-        if distance != "auto":
-            self._distance = REGISTRIES["distance"].build(distance)
-        else:
-            own = getattr(self._loss_component, "distance", None)
-            self._distance = own if own is not None else REGISTRIES["distance"].build("cosine")
+        if isinstance(loss, str | Mapping | Component):
+            loss = ComponentLoss(loss)
+        component = loss.component if isinstance(loss, ComponentLoss) else None
+        own = _distance_and_check(component) if component is not None else None
+        self._distance = REGISTRIES["distance"].build(distance if distance != "auto" else own or "cosine")
+        self._replace_head(component)
         super().compile(optimizer=optimizer, loss=loss, **options)
         # Built here and not at the first step: a model saved before it is fitted has the same optimizer state as the
         # one that is made when it is loaded.
         self.optimizer.build(self.trainable_variables)
+
+    def _replace_head(self, component: Loss | None) -> None:
+        """Give the loss a layer for what it keeps, in place of that of an earlier loss."""
+        if self._head is not None:
+            # Keras lists a layer when it is set as an attribute, and would go on training and saving it.
+            self._layers.remove(self._head)
+        self._head = None
+        if component is not None:
+            head = Head(component, name="head")
+            head.build([(None, self.embedding_dim), (None,)])
+            self._head = head
 
     def get_compile_config(self) -> dict[str, Any]:
         """Return what :meth:`compile_from_config` needs, as plain values."""
@@ -116,11 +142,11 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
         """Return the loss of a batch; a loss component gets the labels as they are, not cast to floats."""
-        if self._loss_component is None:
+        if self._head is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         if sample_weight is not None:
             raise InvalidInputError("sample_weight has no meaning for pairs of examples; leave it out")
-        total = self._loss_component(y, y_pred)
+        total = self._head.loss_of(y, y_pred, training=training)
         for extra in self.losses:
             total = total + self._aggregate_additional_loss(extra)
         return total
@@ -260,9 +286,37 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
             super().save(folder / WEIGHTS_FILE)
             if self._gallery is not None:
                 self._gallery.save(folder / INDEX_FOLDER)
-            providers = providers_of(self._distance, self._loss_component)
+            providers = providers_of(self._distance, self.loss_component)
             # The index has a manifest of its own and checks itself.
             write_manifest(folder, "model", config, providers, leave_out=(INDEX_FOLDER,))
+
+
+def _nested_losses(component: Loss) -> Iterator[Loss]:
+    """Go through a loss and the losses inside it."""
+    yield component
+    for field in attrs.fields(type(component)):
+        value = getattr(component, field.name)
+        for inner in value if isinstance(value, tuple) else (value,):
+            if isinstance(inner, Loss):
+                yield from _nested_losses(inner)
+
+
+def _distance_and_check(component: Loss) -> Distance | None:
+    """Return the first distance that a loss or one inside it measures by, once a model can be trained with them.
+
+    Raises:
+        InvalidInputError: A reducer keeps one value an anchor; training takes one number.
+    """
+    distance = None
+    for loss in _nested_losses(component):
+        reducer = getattr(loss, "reducer", None)
+        if reducer is not None and not reducer.scalar:
+            raise InvalidInputError(
+                f"{type(loss).__name__}.reducer keeps one value an anchor ({reducer!r}); a model is trained with a "
+                "reducer that gives one number, such as 'mean'"
+            )
+        distance = distance or getattr(loss, "distance", None)
+    return distance
 
 
 def load_weights_file(path: Path) -> keras.Model:

@@ -364,3 +364,44 @@ def test_a_component_comes_back_from_its_config_through_json_and_toml(reducers, 
     assert build("reducer", plain) == built
     assert build("reducer", json.loads(json.dumps(plain))) == built
     assert build("reducer", tomllib.loads(toml.dumps(plain))) == built
+
+
+@attrs.frozen
+class Tuned(Reducer):
+    """Has settings that go together."""
+
+    presets = {"small": {"count": 1, "inner": {"name": "halve", "factor": 0.25}}, "large": {"count": 9}}  # noqa: RUF012
+    count: int = option(3, ge=1, doc="a count")
+    inner: Reducer = component("reducer", default="halve", doc="a nested one")
+
+    def reduce(self, term: Any, labels: Any = None) -> Any:
+        return term
+
+
+@pytest.fixture
+def tuned(reducers):
+    reducers.register("tuned", Tuned)
+    yield reducers
+    reducers.unregister("tuned")
+
+
+def test_a_preset_sets_what_goes_together_and_what_is_given_wins(tuned):
+    assert tuned.build("tuned", preset="small") == Tuned(1, tuned.build("halve", factor=0.25))
+    assert tuned.build({"name": "tuned", "preset": "small", "count": 5}).count == 5
+    assert tuned.build("everything", inner={"name": "tuned", "preset": "large"}).inner.count == 9
+
+
+def test_a_component_does_not_remember_its_preset(tuned):
+    config = to_config(tuned.build("tuned", preset="large"))
+    assert config == {"name": "tuned", "count": 9, "inner": {"name": "halve", "factor": 0.5}}
+
+
+def test_an_unknown_preset_is_refused_with_the_nearest_name(tuned):
+    assert problems("reducer", {"name": "tuned", "preset": "smal"}) == [
+        "reducer.preset: must be one of 'small', 'large', not 'smal'; did you mean 'small'?"
+    ]
+
+
+def test_a_component_without_presets_has_no_such_setting(reducers):
+    (problem,) = problems("reducer", {"name": "halve", "preset": "small"})
+    assert problem.startswith("reducer.preset: reducer 'halve' has no setting 'preset'")
