@@ -13,7 +13,7 @@ from simplug.api.numerics import Tensor
 from simplug.api.pairs import Term
 from simplug.api.reducer import Reducer
 from simplug.api.regularizer import Regularizer
-from simplug.api.state import Weight
+from simplug.api.state import State, Weight
 from simplug.kernel.component import component, option
 
 
@@ -22,10 +22,12 @@ class ClassLoss(Loss):
     """A loss with weights: each class has a learned vector, or several, that its embeddings are drawn to.
 
     Labels are whole numbers from 0 to ``num_classes - 1``. The vectors are one tensor ``weight`` of shape
-    (num_classes x vectors per class, d), row by row in the order of the classes. A subclass defines :meth:`terms`.
+    (num_classes x vectors per class, d), row by row in the order of the classes. A subclass defines :meth:`terms` and
+    :meth:`logits`.
     """
 
     compares: ClassVar[Literal["pairs", "classes", "views"]] = "classes"
+    takes_references: ClassVar[bool] = False
     num_classes: int = option(ge=1, doc="how many classes there are; labels go from 0 to one less")
     reducer: Reducer = component("reducer", default="mean", doc="how the values become one number")
     regularizer: Regularizer | None = component("regularizer", default=None, doc="a penalty on the embeddings")
@@ -43,6 +45,20 @@ class ClassLoss(Loss):
     @abstractmethod
     def terms(self, batch: Batch) -> dict[str, Term]:
         """Return the parts of the loss before reduction; the class vectors are ``batch.state["weight"]``."""
+
+    @abstractmethod
+    def logits(self, embeddings: Tensor, state: State) -> Tensor:
+        """Return how well each embedding fits each class, as the loss sees it but without margin.
+
+        The largest of a row is the class that the loss would predict.
+
+        Args:
+            embeddings: (n, d), of any floating dtype; half precision is computed in float32.
+            state: What the loss keeps, as :meth:`state` declares it.
+
+        Returns:
+            (n, num_classes), float32 or float64.
+        """
 
     def state(self, dim: int) -> dict[str, Weight]:
         """Return the class vectors, (num_classes, dim), drawn from a normal distribution."""

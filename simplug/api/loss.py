@@ -25,15 +25,16 @@ class Loss(Component, ABC):
             ``"classes"``: labels from 0 up, compared with learned vectors of the classes, no references; ``"views"``:
             two views of each example, as embeddings and references row by row, or as the two halves of one batch; its
             labels are not looked at.
-        label_rank: 1 for one label an example, 2 for a row of labels an example.
+        takes_references: It can compare the batch with references of the caller's.
     """
 
     kind: ClassVar[str] = "loss"
     compares: ClassVar[Literal["pairs", "classes", "views"]] = "pairs"
+    takes_references: ClassVar[bool] = True
 
     @property
     def label_rank(self) -> int:
-        """The rank of the labels that the loss takes."""
+        """1 for one label an example, 2 for a row of labels an example."""
         return 1
 
     @property
@@ -102,8 +103,8 @@ class Loss(Component, ABC):
             InvalidInputError: It does not; the message names the loss.
         """
         name = type(self).__name__
-        if self.compares == "classes" and not batch.own:
-            raise InvalidInputError(f"{name} compares embeddings with its own class vectors and takes no references")
+        if not (self.takes_references or batch.own):
+            raise InvalidInputError(f"{name} compares embeddings with what it keeps itself and takes no references")
         if self.compares != "views" and batch.labels is None and batch.pairs is None:
             raise InvalidInputError(f"{name} needs labels")
         declared = self.state(batch.embeddings.shape[1])

@@ -11,11 +11,11 @@ import attrs
 import keras
 import numpy as np
 
-from simplug.api import Split
+from simplug.api import Loss, Split
 from simplug.experiment.config import OptimizerSection, RunConfig
 from simplug.experiment.progress import Progress
 from simplug.kernel.config import plain_fields
-from simplug.kernel.errors import SimplugError
+from simplug.kernel.errors import ConfigError, Problem, SimplugError
 from simplug.kernel.plugins import plugins
 from simplug.learn.feeding import FedBatches
 from simplug.learn.model import SimilarityModel
@@ -40,10 +40,15 @@ def train(config: RunConfig, training: Split, progress: Progress) -> Trained:
     """Build the model of a config and fit it.
 
     Raises:
+        ConfigError: The loss cannot learn from batches of labelled examples, or has fewer classes than they.
         DataError: The sampler cannot fill its batches from these examples.
         SimplugError: The loss is no longer finite.
     """
     section = config.train
+    # Class vectors are numbered from 0 up; a loss over pairs only asks whether labels are equal.
+    classes, ranks = np.unique(training.labels, return_inverse=True)
+    _check_loss(config.loss, len(classes))
+    training = Split(training.inputs, ranks)
     keras.utils.set_random_seed(section.seed)
     steps = section.epochs * section.steps_per_epoch
     batches = config.sampler.batches(
@@ -66,6 +71,18 @@ def train(config: RunConfig, training: Split, progress: Progress) -> Trained:
         callbacks=callbacks,
     )
     return Trained(model, follower.history, time.perf_counter() - started)
+
+
+def _check_loss(loss: Loss, classes: int) -> None:
+    if loss.compares == "views":
+        mistake = "compares two views of each example, and the batches of a run hold one of each; choose another loss"
+        raise ConfigError([Problem("loss", mistake)])
+    if loss.label_rank != 1:
+        mistake = "takes rows of labels, and the examples of a run have one label each; use 'equal'"
+        raise ConfigError([Problem("loss.label_comparison", mistake)])
+    if loss.label_limit is not None and loss.label_limit < classes:
+        mistake = f"is {loss.label_limit}, but there are {classes} classes to train on"
+        raise ConfigError([Problem("loss.num_classes", mistake)])
 
 
 def build_optimizer(section: OptimizerSection, steps: int) -> keras.optimizers.Optimizer:

@@ -48,7 +48,10 @@ def test_a_naive_distance_is_found(check):
 class NaiveLoss(Loss):
     """A loss that divides by the number of positive pairs, weighs by place, and checks nothing."""
 
-    def __call__(self, labels, embeddings, ref_labels=None, ref_embeddings=None):
+    def value(self, batch):
+        return self(batch.labels, batch.embeddings)
+
+    def __call__(self, labels, embeddings, ref_labels=None, ref_embeddings=None, *, state=None, training=True):
         from keras import ops
 
         embeddings = ops.convert_to_tensor(embeddings)
@@ -80,7 +83,7 @@ def test_a_naive_loss_is_found(check):
 class Inventing(Miner):
     """A miner that makes pairs of everything near, halves the others, and depends on the place in the batch."""
 
-    def __call__(self, distances, pairs):
+    def __call__(self, distances, pairs, among=None):
         from keras import ops
 
         near = ops.cast(ops.convert_to_tensor(distances) < 0.5, "float32")
@@ -106,7 +109,7 @@ def test_a_miner_that_invents_pairs_is_found(check):
 class NaiveMean(Reducer):
     """A weighted mean without a thought for no weights, that lets values without weight in."""
 
-    def reduce(self, term):
+    def reduce(self, term, labels=None):
         from keras import ops
 
         return ops.sum(ops.square(term.values)) / ops.sum(term.weights)
@@ -124,7 +127,7 @@ class NaiveMean(Reducer):
 def test_a_naive_reducer_is_found(check):
     terms = {
         "test_terms_are_added": type(
-            "Last", (NaiveMean,), {"__call__": lambda self, terms: self.reduce(terms["negative"])}
+            "Last", (NaiveMean,), {"__call__": lambda self, terms, labels=None: self.reduce(terms["negative"])}
         )
     }
     with pytest.raises(FAILURES):
