@@ -27,8 +27,11 @@ class Cosine(Distance):
         """Return the (n, m) distances of (n, d) and (m, d)."""
         from keras import ops
 
-        queries, references = unit_rows(as_float(queries)), unit_rows(as_float(references))
-        return 1 - ops.matmul(queries, ops.transpose(references))
+        own = references is queries
+        queries = unit_rows(as_float(queries))
+        references = queries if own else unit_rows(as_float(references))
+        # The sign goes to the smaller factor: it costs nothing there, and the gradient is not turned back.
+        return 1 + ops.matmul(-queries, ops.transpose(references))
 
     def numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
         """Return the (n, m) float64 distances of (n, d) and (m, d)."""

@@ -7,11 +7,14 @@ from typing import ClassVar, Literal
 import attrs
 import numpy as np
 
-from simplug.api.numerics import Tensor, safe_sqrt
+from simplug.api.numerics import Tensor, backend_dtype
 from simplug_distances.normalizing import NormalizingDistance
 
 _NOISE = 8
 """Squares below this many roundings of the norms are noise: the expanded form cannot tell them from 0."""
+
+_UNDER_ROOT = 2.0**-120
+"""Far below every square that is not 0, and with an exact root: it keeps the slope of the root at 0 finite."""
 
 
 @attrs.frozen
@@ -27,7 +30,7 @@ class SquaredEuclidean(NormalizingDistance):
 
     def between(self, queries: Tensor, references: Tensor) -> Tensor:
         """Return the (n, m) distances, without an (n, m, d) array."""
-        return squares(queries, references)
+        return squares(queries, references, unit=self.normalize)
 
     def between_numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
         """Return the (n, m) float64 distances."""
@@ -47,7 +50,10 @@ class Euclidean(NormalizingDistance):
 
     def between(self, queries: Tensor, references: Tensor) -> Tensor:
         """Return the (n, m) distances, without an (n, m, d) array."""
-        return safe_sqrt(squares(queries, references))
+        from keras import ops
+
+        # The slope at a square of 0 is finite here, and `squares` multiplies it by 0.
+        return ops.sqrt(squares(queries, references, unit=self.normalize) + _UNDER_ROOT) - _UNDER_ROOT**0.5
 
     def between_numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
         """Return the (n, m) float64 distances."""
@@ -60,16 +66,35 @@ class Euclidean(NormalizingDistance):
         return roots
 
 
-def squares(queries: Tensor, references: Tensor) -> Tensor:
-    """Return ``|q|^2 + |r|^2 - 2 q.r`` for all pairs; what rounding leaves of equal vectors becomes 0."""
-    from keras import backend, ops
+def squares(queries: Tensor, references: Tensor, *, unit: bool = False, per: Tensor | None = None) -> Tensor:
+    """Return ``|q|^2 + |r|^2 - 2 q.r`` for all pairs; what rounding leaves of equal vectors becomes 0.
+
+    Args:
+        queries: (n, d).
+        references: (m, d).
+        unit: The vectors have norm 1 (or 0), which saves the sums of the norms.
+        per: (n, 1), 0 or more; what the distances of each query are multiplied by.
+
+    Returns:
+        (n, m), 0 or more, with gradient 0 where it is 0.
+    """
+    from keras import ops
 
     own = ops.sum(ops.square(queries), axis=1, keepdims=True)
-    other = ops.expand_dims(ops.sum(ops.square(references), axis=1), 0)
-    total = own + other
-    values = total - 2 * ops.matmul(queries, ops.transpose(references))
-    noise = _NOISE * float(np.finfo(backend.standardize_dtype(values.dtype)).eps)
-    return ops.where(values > noise * total, values, ops.zeros_like(values))
+    other = own if references is queries else ops.sum(ops.square(references), axis=1, keepdims=True)
+    # The norms ride along as two more dimensions: one matrix product gives the squares, and two their gradient.
+    left = ops.concatenate([-2 * queries, own, ops.ones_like(own)], axis=1)
+    right = ops.concatenate([references, ops.ones_like(other), other], axis=1)
+    left = left if per is None else left * per
+    values = ops.matmul(left, ops.transpose(right))
+    noise = _NOISE * float(np.finfo(backend_dtype(values)).eps)
+    if unit:
+        least = 2 * noise
+    elif per is None:
+        least = noise * own + ops.transpose(noise * other)
+    else:
+        least = per * (noise * own) + ops.matmul(noise * per, ops.transpose(other))
+    return values * ops.cast(values > least, values.dtype)
 
 
 def squares_numpy(queries: np.ndarray, references: np.ndarray) -> np.ndarray:

@@ -19,7 +19,10 @@ class NormalizingDistance(Distance):
 
     @abstractmethod
     def between(self, queries: Tensor, references: Tensor) -> Tensor:
-        """Return the (n, m) distances of vectors used as they are, in Keras ops."""
+        """Return the (n, m) distances of vectors used as they are, in Keras ops.
+
+        `references` is the very tensor `queries` when the vectors are compared with themselves.
+        """
 
     @abstractmethod
     def between_numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
@@ -27,10 +30,9 @@ class NormalizingDistance(Distance):
 
     def __call__(self, queries: Tensor, references: Tensor) -> Tensor:
         """Return the (n, m) distances of (n, d) and (m, d)."""
-        queries, references = as_float(queries), as_float(references)
-        if self.normalize:
-            queries, references = unit_rows(queries), unit_rows(references)
-        return self.between(queries, references)
+        own = references is queries
+        queries = self._as_compared(queries)
+        return self.between(queries, queries if own else self._as_compared(references))
 
     def numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
         """Return the (n, m) float64 distances of (n, d) and (m, d)."""
@@ -45,6 +47,10 @@ class NormalizingDistance(Distance):
         if self.normalize:
             return ~np.any(vectors, axis=1), "is zero, which cannot be normalised"
         return super().invalid_rows(vectors)
+
+    def _as_compared(self, vectors: Tensor) -> Tensor:
+        vectors = as_float(vectors)
+        return unit_rows(vectors) if self.normalize else vectors
 
     def _as_used(self, vectors: np.ndarray) -> np.ndarray:
         return unit_rows_numpy(vectors) if self.normalize else np.asarray(vectors, dtype=np.float64)

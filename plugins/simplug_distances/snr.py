@@ -26,12 +26,12 @@ class SignalToNoise(NormalizingDistance):
         """Return the (n, m) distances; centred vectors turn variances into squared distances."""
         from keras import ops
 
+        own = references is queries
         queries = queries - ops.mean(queries, axis=1, keepdims=True)
-        references = references - ops.mean(references, axis=1, keepdims=True)
+        references = queries if own else references - ops.mean(references, axis=1, keepdims=True)
         signal = ops.sum(ops.square(queries), axis=1, keepdims=True)
-        present = signal > 0
-        ratio = squares(queries, references) / ops.where(present, signal, ops.ones_like(signal))
-        return ops.where(present, ratio, ops.zeros_like(ratio))
+        present = ops.cast(signal > 0, signal.dtype)
+        return squares(queries, references, per=present / (signal + (1 - present)))
 
     def between_numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
         """Return the (n, m) float64 distances."""

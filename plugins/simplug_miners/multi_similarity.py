@@ -6,6 +6,7 @@ import attrs
 
 from simplug.api import Miner, Pairs, option
 from simplug.api.numerics import Tensor
+from simplug_miners.masks import farthest, kept, nearest
 
 
 @attrs.frozen
@@ -27,17 +28,10 @@ class MultiSimilarityMiner(Miner):
 
     def __call__(self, distances: Tensor, pairs: Pairs, among: Tensor | None = None) -> Pairs:
         """Return the hard pairs."""
-        from keras import ops
-
-        is_positive, is_negative = pairs.positive > 0, pairs.negative > 0
-        # A bound beyond every distance stands for "no such pair"; infinity would do the same but turn into NaN in
-        # arithmetic of half precision.
-        beyond = ops.max(ops.abs(distances)) + abs(self.epsilon) + 1
-        farthest_positive = ops.max(ops.where(is_positive, distances, -beyond), axis=1, keepdims=True)
-        nearest_negative = ops.min(ops.where(is_negative, distances, beyond), axis=1, keepdims=True)
-        hard_negative = (distances < farthest_positive + self.epsilon) & (farthest_positive > -beyond)
-        hard_positive = (distances > nearest_negative - self.epsilon) & (nearest_negative < beyond)
-        return Pairs(
-            ops.where(hard_positive, pairs.positive, ops.zeros_like(pairs.positive)),
-            ops.where(hard_negative, pairs.negative, ops.zeros_like(pairs.negative)),
+        farthest_positive = farthest(distances, pairs.positive > 0)
+        nearest_negative = nearest(distances, pairs.negative > 0)
+        return kept(
+            pairs,
+            distances > nearest_negative - self.epsilon,
+            distances < farthest_positive + self.epsilon,
         )

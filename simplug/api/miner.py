@@ -15,13 +15,14 @@ class Miner(Component, ABC):
 
     A miner of triplets keeps the pairs that are in one of its triplets, and says with :attr:`Pairs.band` which
     triplets these are.
-
-    Attributes:
-        needs_among: It looks at distances between references.
     """
 
     kind: ClassVar[str] = "miner"
-    needs_among: ClassVar[bool] = False
+
+    @property
+    def needs_among(self) -> bool:
+        """Whether it looks at distances between references; most do not."""
+        return False
 
     @abstractmethod
     def __call__(self, distances: Tensor, pairs: Pairs, among: Tensor | None = None) -> Pairs:

@@ -5,6 +5,7 @@ Each is safe where its textbook form is not: at zero, with nothing kept by a mas
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,30 +37,75 @@ def unit_rows(rows: Tensor) -> Tensor:
     """Return each row divided by its Euclidean norm; a zero row stays zero, with gradient 0."""
     from keras import ops
 
-    norms = safe_sqrt(ops.sum(ops.square(rows), axis=-1, keepdims=True))
-    is_zero = norms <= _TINY
-    return ops.where(is_zero, ops.zeros_like(rows), rows / ops.where(is_zero, ops.ones_like(norms), norms))
+    squares = ops.sum(ops.square(rows), axis=-1, keepdims=True)
+    kept = ops.cast(squares > _TINY**2, squares.dtype)
+    return rows * (ops.rsqrt(squares + (1 - kept)) * kept)
 
 
-def log1p_sum_exp(values: Tensor, mask: Tensor) -> Tensor:
-    """Return ``log(1 + sum_j mask_ij exp(values_ij))`` of each row.
+def log_sum_exp(values: Tensor, weights: Tensor) -> Tensor:
+    """Return ``log(sum_j w_ij exp(v_ij))`` of each row, (n,).
 
-    The maximum that keeps the exponentials finite is taken over the kept entries (and the 1), so a large value
-    outside the mask cannot push the kept ones to zero. A row that keeps nothing gives 0, with gradient 0.
+    The maximum that keeps the exponentials finite is taken over the kept entries, so that a large value outside cannot
+    push the kept ones to zero. A row that keeps nothing gives :data:`LOG_OF_NOTHING`, with gradient 0.
 
     Args:
         values: (n, m).
-        mask: (n, m), non-negative weights; 0 leaves an entry out.
+        weights: (n, m), 0 or more; 0 leaves an entry out.
     """
     from keras import ops
 
-    kept = mask > 0
-    zeros = ops.zeros_like(values)
-    inside = ops.where(kept, values, zeros)
-    top = ops.stop_gradient(ops.maximum(ops.max(inside, axis=1, keepdims=True), 0))
-    total = ops.sum(ops.where(kept, mask * ops.exp(inside - top), zeros), axis=1)
-    top = ops.squeeze(top, axis=1)
-    return top + ops.log(ops.exp(-top) + total)
+    held, weights = ops.stop_gradient(values), ops.stop_gradient(weights)
+    # Measured from the row's minimum no value is below 0, so that 0 may stand in every place that is left out.
+    low = ops.min(held, axis=1, keepdims=True)
+    above = (held - low) * ops.cast(weights > 0, held.dtype)
+    top = ops.max(above, axis=1, keepdims=True)
+    parts = ops.exp(above - top) * weights
+    total = ops.sum(parts, axis=1, keepdims=True)
+    present = ops.cast(total > 0, held.dtype)
+    total = total + (1 - present)
+    logs = (ops.log(total) + top + low) * present + LOG_OF_NOTHING * (1 - present)
+    return with_gradient(logs[:, 0], values, lambda upstream: parts * (ops.expand_dims(upstream, 1) / total))
+
+
+LOG_OF_NOTHING = -1e30
+"""The logarithm of an empty sum: so low that its exponential is 0, and finite, so that arithmetic goes on."""
+
+
+def log1p_sum_exp(values: Tensor, weights: Tensor) -> Tensor:
+    """Return ``log(1 + sum_j w_ij exp(v_ij))`` of each row, (n,); 0, with gradient 0, where nothing is kept.
+
+    Args:
+        values: (n, m).
+        weights: (n, m), 0 or more; 0 leaves an entry out.
+    """
+    from keras import ops
+
+    return ops.softplus(log_sum_exp(values, weights))
+
+
+def with_gradient(result: Tensor, at: Tensor, gradient: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return `result` as a function of `at` whose gradient is known.
+
+    It spares what differentiation would do step by step: a softmax is at hand as soon as its logarithm is.
+
+    Args:
+        result: What was worked out from `at`, without gradient.
+        at: The tensor to differentiate by.
+        gradient: From the gradient by the result, of the shape of `result`, to that by `at`, of the shape of `at`.
+    """
+    from keras import ops
+
+    held = ops.stop_gradient(result)
+
+    @ops.custom_gradient
+    def known(moving: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+        # The backends differ in how they pass the gradient from above: as the last argument, or by name.
+        def backward(*arguments: Tensor, upstream: Tensor | None = None) -> Tensor:
+            return gradient(arguments[0] if upstream is None else upstream)
+
+        return held, backward
+
+    return known(at)
 
 
 def running_sum(rows: Tensor) -> Tensor:

@@ -1,17 +1,21 @@
-"""One positive of every anchor at a time: the way to look at all triplets without an array over them."""
+"""The positives of all anchors side by side: the way to look at all triplets without an array over them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TypeVar
 
-from simplug.api.numerics import Tensor, running_sum
+import numpy as np
+
+from simplug.api.numerics import Tensor, backend_dtype
 
 Carry = TypeVar("Carry", bound=tuple[Tensor, ...])
 
+_BLOCK = 32
+
 
 def fold_positives(
-    positive: Tensor, step: Callable[[Tensor, Tensor, Carry], Carry], start: Carry
+    positive: Tensor, step: Callable[[Tensor, Tensor, Carry], Carry], start: Carry, width: int = 1
 ) -> Carry:
     """Go through the positives of all anchors side by side: the first of each, then the second of each, and so on.
 
@@ -20,29 +24,61 @@ def fold_positives(
 
     Args:
         positive: (n, m) weights; not 0 where column j is a positive of anchor i.
-        step: Called with `column`, (n, 1) int32, the column of one positive of each anchor; `present`, (n, 1), 1 where
-            the anchor has that many positives and 0 where `column` means nothing (it is then a valid index); and what
-            is carried. Returns the new carry, of the same shapes and dtypes.
+        step: Called with `column`, (n, width) int32, the columns of the next positives of each anchor; `present`,
+            (n, width), 1 where the anchor has that many positives and 0 where `column` means nothing (it is then some
+            valid index); and what is carried. Returns the new carry, of the same shapes and dtypes.
         start: What is carried at first.
+        width: How many positives of each anchor a step gets. A few at once cost less than one by one; a step that
+            looks at all their triplets then holds arrays of (n, width, m).
     """
     from keras import ops
 
-    is_positive = ops.stop_gradient(ops.cast(positive > 0, positive.dtype))
-    running = running_sum(is_positive)
-    count = running[:, -1:]
+    dtype = backend_dtype(positive)
+    n, m = ops.shape(positive)[0], ops.shape(positive)[1]
+    is_positive = ops.stop_gradient(ops.cast(positive > 0, dtype))
+    # A row is cut into blocks, so that a positive is found by its block and its place there: to look through whole
+    # rows would cost as much as a step.
+    missing = -m % _BLOCK
+    per_row = (m + missing) // _BLOCK
+    blocks = ops.reshape(ops.pad(is_positive, [[0, 0], [0, missing]]), (-1, _BLOCK))
+    in_block = ops.reshape(ops.sum(blocks, axis=1), (-1, per_row))
+    until = ops.cumsum(in_block, axis=1)
+    before, count = ops.reshape(until - in_block, (-1,)), until[:, -1:]
+    first_block = ops.expand_dims(per_row * ops.arange(n, dtype="int32"), 1)
+    upper = np.triu(np.ones((_BLOCK, _BLOCK))).astype(dtype)
     most = ops.cast(ops.max(count, initial=0), "int32")
-    last = ops.shape(positive)[1] - 1
 
-    def one(k: Tensor, *carry: Tensor) -> tuple[Tensor, ...]:
-        rank = ops.cast(k, positive.dtype) + 1
-        # As many columns lie before the k-th positive as have a running count below k.
-        column = ops.sum(ops.cast(running < rank, "int32"), axis=1, keepdims=True)
-        present = ops.cast(count >= rank, positive.dtype)
-        return k + 1, *step(ops.minimum(column, last), present, carry)  # type: ignore[arg-type]
+    def columns(rank: Tensor) -> Tensor:
+        passed = ops.cast(ops.expand_dims(until, 1) < ops.expand_dims(rank, 2), "int32")
+        block = ops.minimum(ops.sum(passed, axis=2), per_row - 1)
+        place = first_block + block
+        running = ops.matmul(ops.take(blocks, place, axis=0), upper)
+        left = ops.expand_dims(rank - ops.take(before, place), 2)
+        inside = ops.sum(ops.cast(running < left, "int32"), axis=2)
+        return ops.minimum(block * _BLOCK + inside, m - 1)
+
+    def some(k: Tensor, *carry: Tensor) -> tuple[Tensor, ...]:
+        rank = ops.cast(k + 1 + np.arange(width, dtype="int32"), dtype)
+        column = columns(ops.broadcast_to(rank, (n, width)))
+        present = ops.cast(count >= rank, dtype)
+        return k + width, *step(column, present, carry)  # type: ignore[arg-type]
 
     held = tuple(map(ops.stop_gradient, start))
-    _, *carried = ops.while_loop(lambda k, *_: k < most, one, (ops.cast(0, "int32"), *held))
+    _, *carried = ops.while_loop(lambda k, *_: k < most, some, (ops.cast(0, "int32"), *held))
     return tuple(carried)  # type: ignore[return-value]
+
+
+def entries(matrix: Tensor, column: Tensor) -> Tensor:
+    """Return the entries of each row at its own columns, (n, width).
+
+    Args:
+        matrix: (n, m).
+        column: (n, width) int32, valid columns.
+    """
+    from keras import ops
+
+    n, m = ops.shape(matrix)[0], ops.shape(matrix)[1]
+    return ops.take(ops.reshape(matrix, (-1,)), column + ops.expand_dims(m * ops.arange(n, dtype="int32"), 1))
 
 
 def with_slope(values: Tensor, slope: Tensor, distances: Tensor) -> Tensor:
@@ -51,9 +87,9 @@ def with_slope(values: Tensor, slope: Tensor, distances: Tensor) -> Tensor:
     Args:
         values: (n,) values of the anchors, without gradient.
         slope: (n, m) derivative of each anchor's value by each distance in its row.
-        distances: (n, m), with gradient.
+        distances: (n, m), finite, with gradient.
     """
     from keras import ops
 
-    held = ops.stop_gradient(distances)
-    return ops.stop_gradient(values) + ops.sum(ops.stop_gradient(slope) * (distances - held), axis=1)
+    moved = ops.sum(ops.stop_gradient(slope) * distances, axis=1)
+    return ops.stop_gradient(values) + (moved - ops.stop_gradient(moved))

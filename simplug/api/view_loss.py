@@ -43,7 +43,9 @@ def views_of(batch: Batch) -> tuple[Tensor, Tensor]:
     if not batch.own:
         lengths = batch.embeddings.shape[0], batch.references.shape[0]
         if None not in lengths and lengths[0] != lengths[1]:
-            raise InvalidInputError(f"the two views have {lengths[0]} and {lengths[1]} rows; row i of both is example i")
+            raise InvalidInputError(
+                f"the two views have {lengths[0]} and {lengths[1]} rows; row i of both is example i"
+            )
         return batch.embeddings, batch.references
     count = batch.embeddings.shape[0]
     if isinstance(count, int) and count % 2:

@@ -70,8 +70,8 @@ def show(kind: str, name: str | None, as_json: bool) -> None:
     if as_json:
         about = {"kind": kind, "name": entry.name, "provider": entry.provider, "target": entry.target}
         place = {"file": file, "line": line, "doc": doc}
-        about |= {**place, "settings": [attrs.asdict(one) for one in settings], "presets": cls.presets}
-        click.echo(json.dumps(about, indent=1))
+        fields = {"settings": [attrs.asdict(one) for one in settings], "presets": cls.presets}
+        click.echo(json.dumps({**about, **place, **fields}, indent=1))
         return
     click.echo(f"{kind} {entry.name}  from {entry.provider}\n{file}:{line}\n\n{doc}\n")
     click.echo("settings:" if settings else "It has no settings.")

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
 import keras
 import numpy as np
 
@@ -16,6 +15,7 @@ from simplug.index.calibration import Calibration
 from simplug.index.index import Index
 from simplug.index.neighbors import Neighbors
 from simplug.kernel.artifacts import providers_of, staged_folder, write_manifest
+from simplug.kernel.component import fields_of
 from simplug.kernel.config import to_config
 from simplug.kernel.errors import ArtifactError, SimplugError
 from simplug.kernel.plugins import plugins
@@ -108,7 +108,7 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
             ConfigError: Their settings have mistakes.
         """
         if isinstance(loss, str | Mapping | Component):
-            loss = ComponentLoss(loss)
+            loss = ComponentLoss(REGISTRIES["loss"].build(loss))
         component = loss.component if isinstance(loss, ComponentLoss) else None
         own = _distance_and_check(component) if component is not None else None
         self._distance = REGISTRIES["distance"].build(distance if distance != "auto" else own or "cosine")
@@ -294,7 +294,7 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
 def _nested_losses(component: Loss) -> Iterator[Loss]:
     """Go through a loss and the losses inside it."""
     yield component
-    for field in attrs.fields(type(component)):
+    for field in fields_of(type(component)):
         value = getattr(component, field.name)
         for inner in value if isinstance(value, tuple) else (value,):
             if isinstance(inner, Loss):

@@ -47,10 +47,11 @@ class LossSuite(ComponentSuite):
         for name, weight in declared.items():
             assert form(array(state[name])) == (weight.shape, weight.dtype), name
             if weight.trainable:
-                slope = gradient(
-                    lambda moving, name=name: component(labels(4, 3), embeddings(12), state={**state, name: moving}),
-                    array(state[name]),
-                )
+
+                def moved(moving: Any, name: str = name) -> Any:
+                    return component(labels(4, 3), embeddings(12), state={**state, name: moving})
+
+                slope = gradient(moved, array(state[name]))
                 assert np.isfinite(slope).all(), name
                 assert np.any(slope), name
 
@@ -79,7 +80,7 @@ class LossSuite(ComponentSuite):
         np.testing.assert_allclose(moved, value, rtol=1e-4, atol=1e-6)
 
     def test_the_names_of_the_classes_do_not_matter(self, component: Loss) -> None:
-        """Labels say which examples are alike, and nothing else; where they number class vectors, others are refused."""
+        """Labels say which examples are alike, no more; where they number class vectors, others are refused."""
         renamed = np.array([70, -3, 5, 0], np.int32)[labels(4, 3)]
         if component.label_limit is not None:
             self._refused(component, renamed, embeddings(12))
