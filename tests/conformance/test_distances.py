@@ -17,6 +17,11 @@ class TestInnerProduct(DistanceSuite):
     name = "inner_product"
 
 
+class TestLp(DistanceSuite):
+    name = "lp"
+    config = {"p": 3.0}
+
+
 class TestManhattan(DistanceSuite):
     name = "manhattan"
 
