@@ -42,7 +42,7 @@ def unit_rows(rows: Tensor) -> Tensor:
     return rows * (ops.rsqrt(squares + (1 - kept)) * kept)
 
 
-def log_sum_exp(values: Tensor, weights: Tensor) -> Tensor:
+def log_sum_exp(values: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return ``log(sum_j w_ij exp(v_ij))`` of each row, (n,).
 
     The maximum that keeps the exponentials finite is taken over the kept entries, so that a large value outside cannot
@@ -50,20 +50,27 @@ def log_sum_exp(values: Tensor, weights: Tensor) -> Tensor:
 
     Args:
         values: (n, m).
-        weights: (n, m), 0 or more; 0 leaves an entry out.
+        weights: (n, m), 0 or more; 0 leaves an entry out. None stands for 1 everywhere.
     """
     from keras import ops
 
-    held, weights = ops.stop_gradient(values), ops.stop_gradient(weights)
-    # Measured from the row's minimum no value is below 0, so that 0 may stand in every place that is left out.
-    low = ops.min(held, axis=1, keepdims=True)
-    above = (held - low) * ops.cast(weights > 0, held.dtype)
-    top = ops.max(above, axis=1, keepdims=True)
-    parts = ops.exp(above - top) * weights
-    total = ops.sum(parts, axis=1, keepdims=True)
-    present = ops.cast(total > 0, held.dtype)
-    total = total + (1 - present)
-    logs = (ops.log(total) + top + low) * present + LOG_OF_NOTHING * (1 - present)
+    held = ops.stop_gradient(values)
+    if weights is None:
+        top = ops.max(held, axis=1, keepdims=True)
+        parts = ops.exp(held - top)
+        total = ops.sum(parts, axis=1, keepdims=True)
+        logs = ops.log(total) + top
+    else:
+        weights = ops.stop_gradient(weights)
+        # Measured from the row's minimum no value is below 0, so that 0 may stand in every place that is left out.
+        low = ops.min(held, axis=1, keepdims=True)
+        above = (held - low) * ops.cast(weights > 0, held.dtype)
+        top = ops.max(above, axis=1, keepdims=True)
+        parts = ops.exp(above - top) * weights
+        total = ops.sum(parts, axis=1, keepdims=True)
+        present = ops.cast(total > 0, held.dtype)
+        total = total + (1 - present)
+        logs = (ops.log(total) + top + low) * present + LOG_OF_NOTHING * (1 - present)
     return with_gradient(logs[:, 0], values, lambda upstream: parts * (ops.expand_dims(upstream, 1) / total))
 
 
