@@ -74,6 +74,20 @@ class AllTriplets:
         return TripletSums(moved + self.margin * active, count, active)
 
 
+def triplets_of_pairs(distances: Tensor, pairs: Pairs) -> Tensor:
+    """Return the weight of all triplets in the band of `pairs` that each pair belongs to, (n, m), without gradient."""
+    from keras import ops
+
+    positive, negative = pairs.positive, pairs.negative
+    if pairs.band is None:
+        each = positive * ops.sum(negative, axis=1, keepdims=True) + negative * ops.sum(positive, axis=1, keepdims=True)
+        return ops.stop_gradient(each)
+    # Under an infinite margin the slope of every hinge is 1, so that the slopes are the numbers of triplets.
+    fold = _Fold.of(AllTriplets(distances, pairs, math.inf, band=pairs.band))
+    _, _, _, pulled, pushed = fold_positives(fold.positive, fold.step, fold.start(), _WIDTH)
+    return ops.stop_gradient(ops.reshape(pulled[:-1], ops.shape(pushed)) + pushed * fold.negative)
+
+
 @attrs.frozen(eq=False)
 class _Fold:
     """The sums as a fold over the positives, without gradient.
@@ -96,9 +110,15 @@ class _Fold:
     def of(cls, triplets: AllTriplets) -> _Fold:
         from keras import ops
 
-        held = map(ops.stop_gradient, (triplets.distances, triplets.pairs.positive, triplets.pairs.negative))
-        among = None if triplets.among is None else ops.stop_gradient(triplets.among)
-        return cls(triplets.margin, triplets.soft, triplets.band, *held, among)
+        return cls(
+            triplets.margin,
+            triplets.soft,
+            triplets.band,
+            ops.stop_gradient(triplets.distances),
+            ops.stop_gradient(triplets.pairs.positive),
+            ops.stop_gradient(triplets.pairs.negative),
+            None if triplets.among is None else ops.stop_gradient(triplets.among),
+        )
 
     def start(self) -> tuple[Tensor, ...]:
         from keras import ops

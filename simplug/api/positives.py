@@ -43,7 +43,7 @@ def fold_positives(
     blocks = ops.reshape(ops.pad(is_positive, [[0, 0], [0, missing]]), (-1, _BLOCK))
     in_block = ops.reshape(ops.sum(blocks, axis=1), (-1, per_row))
     until = ops.cumsum(in_block, axis=1)
-    before, count = ops.reshape(until - in_block, (-1,)), until[:, -1:]
+    before, count = ops.reshape(until - in_block, (-1,)), ops.reshape(until[:, -1], (-1, 1))
     first_block = ops.expand_dims(per_row * ops.arange(n, dtype="int32"), 1)
     upper = np.triu(np.ones((_BLOCK, _BLOCK))).astype(dtype)
     most = ops.cast(ops.max(count, initial=0), "int32")
