@@ -33,10 +33,10 @@ class MeanNonzero(Reducer):
         """Return the weighted mean over the losses above zero, or 0 when there is none."""
         from keras import ops
 
-        active = term.active
-        if active is None:
-            active = ops.where(term.values > 0, term.weights, ops.zeros_like(term.weights))
-        return ratio(ops.sum(ops.maximum(term.values, 0) * term.weights), ops.sum(active))
+        if term.active is not None:
+            return ratio(ops.sum(ops.relu(term.values) * term.weights), ops.sum(term.active))
+        weights = term.weights * ops.cast(term.values > 0, term.weights.dtype)
+        return ratio(ops.sum(term.values * weights), ops.sum(weights))
 
 
 def ratio(total: Tensor, count: Tensor) -> Tensor:

@@ -5,9 +5,34 @@ from __future__ import annotations
 from simplug.testing import ReducerSuite
 
 
+class TestClassWeighted(ReducerSuite):
+    name = "class_weighted"
+    config = {"weights": [0.5, 2.0]}
+
+
+class TestDivisor(ReducerSuite):
+    name = "divisor"
+
+
 class TestMean(ReducerSuite):
     name = "mean"
 
 
 class TestMeanNonzero(ReducerSuite):
     name = "mean_nonzero"
+
+
+class TestNone(ReducerSuite):
+    name = "none"
+
+
+class TestPerAnchor(ReducerSuite):
+    name = "per_anchor"
+
+
+class TestSum(ReducerSuite):
+    name = "sum"
+
+
+class TestThreshold(ReducerSuite):
+    name = "threshold"
