@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from simplug.api.numerics import Tensor
+from simplug.api.numerics import Tensor, with_gradient
 
 _BLOCK = 2**17
 """How many differences are held at once, if a query has no more: few enough to stay in a processor's cache."""
@@ -26,37 +26,22 @@ def minkowski(queries: Tensor, references: Tensor, p: float) -> Tensor:
     from keras import ops
 
     # A gradient through the loop over blocks would keep every block, which is the array that blocks avoid.
-    @ops.custom_gradient  # type: ignore[untyped-decorator]
-    def own(vectors: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
-        vectors = ops.stop_gradient(vectors)
-        distances = _distances(vectors, vectors, p)
+    rows = ops.stop_gradient(queries)
+    if references is queries:
+        distances = _distances(rows, rows, p)
+        # A vector is on both sides, so its pull is that of its row and of its column.
+        return with_gradient(
+            distances, queries, lambda slope: _pull(rows, rows, distances, slope + ops.transpose(slope), p)
+        )
+    columns = ops.stop_gradient(references)
+    distances = _distances(rows, columns, p)
 
-        def gradient(*inputs: Tensor, upstream: Tensor | None = None) -> Tensor:
-            slope = _upstream(inputs, upstream)
-            return _pull(vectors, vectors, distances, slope + ops.transpose(slope), p)
+    def pulls(slope: Tensor) -> Tensor:
+        of_rows = _pull(rows, columns, distances, slope, p)
+        of_columns = _pull(columns, rows, ops.transpose(distances), ops.transpose(slope), p)
+        return ops.concatenate([of_rows, of_columns], axis=0)
 
-        return distances, gradient
-
-    @ops.custom_gradient  # type: ignore[untyped-decorator]
-    def between(rows: Tensor, columns: Tensor) -> tuple[Tensor, Callable[..., tuple[Tensor, Tensor]]]:
-        rows, columns = ops.stop_gradient(rows), ops.stop_gradient(columns)
-        distances = _distances(rows, columns, p)
-
-        def gradient(*inputs: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, Tensor]:
-            slope = _upstream(inputs, upstream)
-            return (
-                _pull(rows, columns, distances, slope, p),
-                _pull(columns, rows, ops.transpose(distances), ops.transpose(slope), p),
-            )
-
-        return distances, gradient
-
-    return own(queries) if references is queries else between(queries, references)
-
-
-def _upstream(inputs: tuple[Tensor, ...], upstream: Tensor | None) -> Tensor:
-    """Return the gradient that a backend hands over: PyTorch by name, after the inputs; the others alone."""
-    return inputs[0] if upstream is None else upstream
+    return with_gradient(distances, ops.concatenate([queries, references], axis=0), pulls)
 
 
 def _distances(rows: Tensor, columns: Tensor, p: float) -> Tensor:
