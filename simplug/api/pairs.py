@@ -53,24 +53,33 @@ class Pairs:
         from keras import ops
 
         own = ref_labels is None
-        alike = _alike(labels, labels if own else ref_labels, dtype, comparison)
-        negative = 1 - alike if comparison == "equal" else ops.cast(ops.equal(alike, 0), dtype)
+        ref_labels = labels if own else ref_labels
+        if comparison == "equal":
+            # Truth values are a quarter of the size of weights, so they are combined before they become weights.
+            same = ops.equal(ops.expand_dims(labels, 1), ops.expand_dims(ref_labels, 0))
+            alike = ops.logical_and(same, _others(labels)) if own else same
+            return cls(ops.cast(alike, dtype), ops.cast(ops.logical_not(same), dtype))
+        alike = _alike(labels, ref_labels, dtype, comparison)
+        negative = ops.cast(ops.equal(alike, 0), dtype)
         if own:
-            rows = ops.arange(ops.shape(labels)[0])
-            itself = ops.cast(ops.equal(ops.expand_dims(rows, 1), ops.expand_dims(rows, 0)), dtype)
-            if comparison == "equal":
-                alike = alike - itself
-            else:
-                # An example without any class is not even alike to itself.
-                alike, negative = alike * (1 - itself), negative * (1 - itself)
+            # An example without any class is not even alike to itself.
+            others = ops.cast(_others(labels), dtype)
+            alike, negative = alike * others, negative * others
         return cls(alike, negative)
 
 
-def _alike(labels: Tensor, ref_labels: Tensor, dtype: str, comparison: Comparison) -> Tensor:
+def _others(labels: Tensor) -> Tensor:
+    """Return where anchor and reference are two examples, (n, n)."""
     from keras import ops
 
-    if comparison == "equal":
-        return ops.cast(ops.equal(ops.expand_dims(labels, 1), ops.expand_dims(ref_labels, 0)), dtype)
+    rows = ops.arange(ops.shape(labels)[0])
+    return ops.not_equal(ops.expand_dims(rows, 1), ops.expand_dims(rows, 0))
+
+
+def _alike(labels: Tensor, ref_labels: Tensor, dtype: str, comparison: Comparison) -> Tensor:
+    """Return how alike rows of labels are, from 0 to 1, (n, m)."""
+    from keras import ops
+
     if comparison == "hierarchy":
         levels = ops.equal(ops.expand_dims(labels, 1), ops.expand_dims(ref_labels, 0))
         # A level counts only while every wider one agrees.

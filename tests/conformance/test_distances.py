@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from simplug.testing import DistanceSuite
 
 
@@ -19,7 +21,7 @@ class TestInnerProduct(DistanceSuite):
 
 class TestLp(DistanceSuite):
     name = "lp"
-    config = {"p": 3.0}
+    config: ClassVar[dict[str, Any]] = {"p": 3.0}
 
 
 class TestManhattan(DistanceSuite):

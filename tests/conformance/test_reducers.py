@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from simplug.testing import ReducerSuite
 
 
 class TestClassWeighted(ReducerSuite):
     name = "class_weighted"
-    config = {"weights": [0.5, 2.0]}
+    config: ClassVar[dict[str, Any]] = {"weights": [0.5, 2.0]}
 
 
 class TestDivisor(ReducerSuite):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from simplug.testing import RegularizerSuite
 
 
@@ -11,7 +13,7 @@ class TestCenterInvariant(RegularizerSuite):
 
 class TestLp(RegularizerSuite):
     name = "lp"
-    config = {"p": 3.0, "power": 2.0}
+    config: ClassVar[dict[str, Any]] = {"p": 3.0, "power": 2.0}
 
 
 class TestRegularFace(RegularizerSuite):
@@ -20,9 +22,9 @@ class TestRegularFace(RegularizerSuite):
 
 class TestSparseCenters(RegularizerSuite):
     name = "sparse_centers"
-    config = {"num_classes": 4, "centers_per_class": 3}
+    config: ClassVar[dict[str, Any]] = {"num_classes": 4, "centers_per_class": 3}
     rows = 12
-    expected_failures = {"test_the_order_of_the_rows_does_not_matter": "a row's class is known by its place"}
+    expected_failures: ClassVar[dict[str, str]] = {"test_the_order_of_the_rows_does_not_matter": "a row's class is known by its place"}
 
 
 class TestZeroMean(RegularizerSuite):
