@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-from simplug.api import Batch, Distance, InvalidInputError, Loss, PairLoss, Pairs, State, Weight, component, option
+from simplug.api import Batch, Distance, InvalidInputError, Loss, PairLoss, Pairs, Weight, component, option
 from simplug.api.numerics import Tensor, backend_dtype
 from simplug.api.state import prefixed, within
 
@@ -117,7 +117,7 @@ class CrossBatchMemory(Loss):
             lambda: self.loss.value(alone),
         )
 
-    def _remembering(self, batch: Batch) -> State:
+    def _remembering(self, batch: Batch) -> dict[str, Tensor]:
         """Return the queue after a batch."""
         from keras import ops
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from simplug.api import Batch, ViewLoss, option
-from simplug.api.numerics import Tensor
+from simplug.api.numerics import Tensor, with_gradient
 
 
 @attrs.frozen(kw_only=True)
@@ -39,19 +39,25 @@ class VicReg(ViewLoss):
         """Return the cost of the batch."""
         from keras import ops
 
-        invariance = self.invariance_weight * ops.mean(ops.square(first - second))
-        return invariance + self._spread(first) + self._spread(second)
+        apart = self.invariance_weight * ops.mean(ops.square(first - second))
+        return apart + self._spread(first) + self._spread(second)
 
     def _spread(self, view: Tensor) -> Tensor:
         """Return the weighted cost of one view's variances and covariances."""
         from keras import ops
 
-        rows = ops.shape(view)[0]
-        divisor = ops.cast(ops.maximum(rows - 1, 1), view.dtype)
-        centred = view - ops.mean(view, axis=0, keepdims=True)
-        covariance = ops.matmul(ops.transpose(centred), centred / divisor)
-        variances = ops.diagonal(covariance)
-        others = covariance * (1 - ops.eye(covariance.shape[0], dtype=covariance.dtype))
-        narrow = ops.mean(ops.relu(1 - ops.sqrt(variances + self.eps)))
-        shared = ops.sum(ops.square(others)) / covariance.shape[0]
-        return self.variance_weight / 2 * narrow + self.covariance_weight * shared
+        held, dim = ops.stop_gradient(view), view.shape[1]
+        divisor = ops.cast(ops.maximum(ops.shape(view)[0] - 1, 1), view.dtype)
+        centred = held - ops.mean(held, axis=0, keepdims=True)
+        covariance = ops.matmul(ops.transpose(centred), centred) / divisor
+        diagonal = ops.eye(dim, dtype=view.dtype)
+        deviations = ops.sqrt(ops.diagonal(covariance) + self.eps)
+        others = covariance * (1 - diagonal)
+        narrow = self.variance_weight / (2 * dim) * ops.sum(ops.relu(1 - deviations))
+        shared = self.covariance_weight / dim * ops.sum(ops.square(others))
+
+        # The covariance matrix is symmetric: one product with its slope is the gradient, for which differentiation
+        # would take two. The mean has no part in it, as the columns of that product sum to 0.
+        widening = ops.cast(deviations < 1, view.dtype) / deviations * (self.variance_weight / (2 * dim))
+        slope = 4 * self.covariance_weight / dim * others - diagonal * widening
+        return with_gradient(narrow + shared, view, lambda upstream: ops.matmul(centred, upstream / divisor * slope))
