@@ -17,14 +17,13 @@ class MinerSuite(ComponentSuite):
     """Checks that a miner chooses among pairs: what it drops is 0, what it keeps is as it was, shapes are fixed."""
 
     kind: ClassVar[str] = "miner"
-    number_of_checks: ClassVar[int] = 27
+    number_of_checks: ClassVar[int] = 28
 
     def test_shape_and_dtype_stay(self, component: Miner) -> None:
         """Weights in, weights of the same shape and dtype out."""
         for distances, (positive, negative) in (_square(), _rectangular()):
-            mined = component(distances, Pairs(positive, negative))
-            for kept, given in ((mined.positive, positive), (mined.negative, negative)):
-                assert form(array(kept)) == form(given)
+            for kept, given in zip(_mine(component, distances, positive, negative), (positive, negative), strict=True):
+                assert form(kept) == form(given)
 
     def test_a_weight_stays_or_becomes_zero(self, component: Miner) -> None:
         """A pair is kept with its weight, or dropped; what was no pair stays none."""
@@ -80,6 +79,14 @@ class MinerSuite(ComponentSuite):
         for kept, expected in zip(moved, _mine(component, distances, positive, negative), strict=True):
             np.testing.assert_array_equal(kept, expected[order][:, order])
 
+    def test_a_band_of_triplets_is_handed_on(self, component: Miner) -> None:
+        """What an earlier miner said of triplets holds; it may only become narrower."""
+        distances, (positive, negative) = _square()
+        band = component(distances, Pairs(positive, negative, (-0.5, 0.5))).band
+        assert band is not None
+        assert band[0] >= -0.5
+        assert band[1] <= 0.5
+
     def test_graph_mode_gives_the_same(self, component: Miner) -> None:
         """Traced once for batches of any length."""
         distances, (positive, negative) = _square()
@@ -95,9 +102,7 @@ class MinerSuite(ComponentSuite):
 
 def _square() -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     given = labels(4, 3)
-    half = np.random.default_rng(0).uniform(0.05, 1.0, size=(12, 12))
-    distances = (half + half.T).astype(np.float32)
-    np.fill_diagonal(distances, 0)
+    distances = _symmetric(12, seed=0)
     same = (given[:, None] == given[None]).astype(np.float32)
     return distances, (same - np.eye(12, dtype=np.float32), 1 - same)
 
@@ -108,9 +113,16 @@ def _rectangular() -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     return distances, (same, 1 - same)
 
 
+def _symmetric(count: int, *, seed: int) -> np.ndarray:
+    half = np.random.default_rng(seed).uniform(0.05, 1.0, size=(count, count))
+    distances = (half + half.T).astype(np.float32)
+    np.fill_diagonal(distances, 0)
+    return distances
+
+
 def _parts(component: Miner) -> Any:
-    def mine(distances: Any, positive: Any, negative: Any) -> tuple[Any, Any]:
-        mined = component(distances, Pairs(positive, negative))
+    def mine(distances: Any, positive: Any, negative: Any, among: Any = None) -> tuple[Any, Any]:
+        mined = component(distances, Pairs(positive, negative), among)
         return mined.positive, mined.negative
 
     return mine
@@ -119,5 +131,8 @@ def _parts(component: Miner) -> Any:
 def _mine(component: Miner, *arrays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from keras import ops
 
+    rows, columns = arrays[0].shape
+    if component.needs_among and rows != columns:
+        arrays = (*arrays, _symmetric(columns, seed=2))
     positive, negative = _parts(component)(*map(ops.convert_to_tensor, arrays))
     return array(positive), array(negative)
