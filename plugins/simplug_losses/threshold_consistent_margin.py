@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from simplug.api import Batch, Loss, PairLoss, Pairs, Reducer, State, Term, Weight, component, option
+from simplug.api import Batch, Loss, PairLoss, Pairs, Reducer, Term, Weight, component, option
 from simplug.api.numerics import Tensor
 from simplug.api.state import prefixed, within
 
@@ -40,7 +40,7 @@ class ThresholdConsistentMargin(PairLoss):
         """Return what the inner loss keeps."""
         return {} if self.loss is None else prefixed(self.loss.state(dim), "loss")
 
-    def next_state(self, batch: Batch) -> State:
+    def next_state(self, batch: Batch) -> dict[str, Tensor]:
         """Return what the inner loss changes of what it keeps."""
         return {} if self.loss is None else prefixed(self.loss.next_state(_inner(batch)), "loss")
 

@@ -54,14 +54,14 @@ def log_sum_exp(values: Tensor, weights: Tensor | None = None) -> Tensor:
     """
     from keras import ops
 
-    held = ops.stop_gradient(values)
+    held = ops.stop_gradient(ops.convert_to_tensor(values))
     if weights is None:
         top = ops.max(held, axis=1, keepdims=True)
         parts = ops.exp(held - top)
         total = ops.sum(parts, axis=1, keepdims=True)
         logs = ops.log(total) + top
     else:
-        weights = ops.stop_gradient(weights)
+        weights = ops.stop_gradient(ops.convert_to_tensor(weights))
         # Measured from the row's minimum no value is below 0, so that 0 may stand in every place that is left out.
         low = ops.min(held, axis=1, keepdims=True)
         above = (held - low) * ops.cast(weights > 0, held.dtype)
@@ -98,13 +98,13 @@ def with_gradient(result: Tensor, at: Tensor, gradient: Callable[[Tensor], Tenso
     Args:
         result: What was worked out from `at`, without gradient.
         at: The tensor to differentiate by.
-        gradient: From the gradient by the result, of the shape of `result`, to that by `at`, of the shape of `at`.
+        gradient: From the gradient by the result, of the shape of `result`, to that by `at`, of the shape of `at`. What
+            else it looks at must be without gradient.
     """
     from keras import ops
 
     held = ops.stop_gradient(result)
 
-    @ops.custom_gradient
     def known(moving: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
         # The backends differ in how they pass the gradient from above: as the last argument, or by name.
         def backward(*arguments: Tensor, upstream: Tensor | None = None) -> Tensor:
@@ -112,7 +112,7 @@ def with_gradient(result: Tensor, at: Tensor, gradient: Callable[[Tensor], Tenso
 
         return held, backward
 
-    return known(at)
+    return ops.custom_gradient(known)(at)
 
 
 def running_sum(rows: Tensor) -> Tensor:
