@@ -58,7 +58,7 @@ def fold_positives(
         return ops.minimum(block * _BLOCK + inside, m - 1)
 
     def some(k: Tensor, *carry: Tensor) -> tuple[Tensor, ...]:
-        rank = ops.cast(k + 1 + np.arange(width, dtype="int32"), dtype)
+        rank = ops.cast(k + 1 + ops.arange(width, dtype="int32"), dtype)
         column = columns(ops.broadcast_to(rank, (n, width)))
         present = ops.cast(count >= rank, dtype)
         return k + width, *step(column, present, carry)  # type: ignore[arg-type]
