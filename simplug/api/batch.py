@@ -113,6 +113,9 @@ def checked_labels(labels: Tensor, embeddings: Tensor, rank: int = 1) -> Tensor:
     count, expected = shape[0], embeddings.shape[0]
     if isinstance(count, int) and isinstance(expected, int) and count != expected:
         raise InvalidInputError(f"{count} labels for {expected} embeddings")
+    if dtype not in ("int32", "int64"):
+        # Not every operation takes the other widths, and a sum of small ones would wrap around.
+        labels = ops.cast(labels, "int64" if dtype in ("uint32", "uint64") else "int32")
     return labels if rank == 2 else ops.reshape(labels, (-1,))
 
 
