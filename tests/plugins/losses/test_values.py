@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import simplug
+from simplug.testing import tensors
 
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "pml_values.json"
 NAMES = {
@@ -28,13 +29,10 @@ definitions = load_definitions()
 
 
 def value_and_gradient(loss, labels, embeddings, ref_labels=None, ref_embeddings=None):
-    import tensorflow as tf
-
-    embeddings = tf.constant(embeddings)
-    with tf.GradientTape() as tape:
-        tape.watch(embeddings)
-        value = loss(labels, embeddings, ref_labels, ref_embeddings)
-    return float(value), tape.gradient(value, embeddings).numpy()
+    value, gradient = tensors.value_and_gradient(
+        lambda rows: loss(labels, rows, ref_labels, ref_embeddings), embeddings
+    )
+    return float(value), gradient
 
 
 def batches():
