@@ -36,16 +36,17 @@ def views_of(batch: Batch) -> tuple[Tensor, Tensor]:
     """Return the two views of a batch, (n, d) each.
 
     Raises:
-        InvalidInputError: The views differ in length, or a batch of both has an odd one.
+        InvalidInputError: The views differ in shape, or a batch of both has an odd one.
     """
     from keras import ops
 
     if not batch.own:
-        lengths = batch.embeddings.shape[0], batch.references.shape[0]
-        if None not in lengths and lengths[0] != lengths[1]:
-            raise InvalidInputError(
-                f"the two views have {lengths[0]} and {lengths[1]} rows; row i of both is example i"
-            )
+        for axis, what in enumerate(("rows", "columns")):
+            sizes = batch.embeddings.shape[axis], batch.references.shape[axis]
+            if None not in sizes and sizes[0] != sizes[1]:
+                raise InvalidInputError(
+                    f"the two views have {sizes[0]} and {sizes[1]} {what}; row i of both shows example i"
+                )
         return batch.embeddings, batch.references
     count = batch.embeddings.shape[0]
     if isinstance(count, int) and count % 2:
