@@ -51,8 +51,9 @@ class SmoothAP(PairLoss):
 
             by_positive = ops.expand_dims(present / rank, 2) * ops.expand_dims(positive, 1)
             by_any = ops.expand_dims(present * among_positives / ops.square(rank), 2)
-            # The steps fall with the places of others and rise with that of the positive itself.
-            change = steepness * (by_any - by_positive)
+            # A reference that moves away stands less before the positive: worse if it is a positive itself, and
+            # better as it leaves the ranking before this one. The positive's own way adds up to the opposite.
+            change = steepness * (by_positive - by_any)
             slope = slope + ops.sum(change, axis=1) - placed(ops.sum(change, axis=2), column, columns)
             return precision, slope
 
