@@ -181,6 +181,18 @@ _HEADS = (
     _head("arcface", "ArcFaceLoss", {"margin": 28.6, "scale": 64.0}),
     _head("cosface", "CosFaceLoss", {"margin": 0.35, "scale": 64.0}),
     _head("large_margin_softmax", "LargeMarginSoftmaxLoss", {"margin": 4, "scale": 1.0}),
+    Case(
+        "manifold",
+        {"name": "manifold", "num_classes": CLASSES, "alpha": 0.8, "margin": 5e-4, "context_weight": 1.0},
+        {
+            "name": "ManifoldLoss",
+            "l": "embedding_size",
+            "K": "num_classes",
+            "alpha": 0.8,
+            "margin": 5e-4,
+            "lambdaC": 1.0,
+        },
+    ),
     _head("normalized_softmax", "NormalizedSoftmaxLoss", {"temperature": 0.05}),
     Case(
         "p2s_grad",

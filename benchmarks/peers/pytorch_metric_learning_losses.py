@@ -55,6 +55,8 @@ def prepare(case: dict[str, Any], inputs: Inputs, jit: bool) -> Step:
     def value() -> torch.Tensor:
         if case["views"]:
             return loss(embeddings, ref_emb=views)
+        if table["name"] == "ManifoldLoss":  # which takes each row's proxy where others take mined pairs
+            return loss(embeddings, indices_tuple=labels)
         if miner is not None:
             return loss(embeddings, labels, miner(embeddings, labels))
         return loss(embeddings, labels)
