@@ -20,7 +20,7 @@ class Lp(NormalizingDistance):
 
     With p 1 it is the Manhattan and with p 2 the Euclidean distance, which serve an index better: this one has no
     plain geometry that an engine knows, so only an exact search takes it. Below 1 it is no metric. Where it has no
-    gradient, as at 0, the gradient is taken as 0. The norm that `normalize` divides by is the Euclidean one for every p.
+    gradient, as at 0, the gradient is taken as 0. What `normalize` divides by is the Euclidean norm for every p.
 
     Memory is that of a few (n, m) matrices; time grows with n, m and d, and is several times that of ``euclidean``
     where p is not 2.
