@@ -52,14 +52,12 @@ class AdaCos(ClassLoss):
         from keras import ops
 
         anchors, vectors = directions(ops.stop_gradient(batch.embeddings), batch.state)
-        before = ops.cast(batch.state["scale"], anchors.dtype)
-        others = without_own(products(before * anchors, vectors), batch.labels)
+        others = without_own(products(batch.state["scale"] * anchors, vectors), batch.labels)
         count = ops.cast(ops.shape(anchors)[0], anchors.dtype)
         log_sum = ops.logsumexp(others) - ops.log(count)
         cosines = ops.clip(own_products(anchors, vectors, batch.labels), -1.0, 1.0)
         angle = ops.minimum(ops.median(ops.arccos(cosines)), math.pi / 4)
-        scale = ops.relu(log_sum) / ops.cos(angle)
-        return {"scale": ops.stop_gradient(ops.cast(scale, batch.state["scale"].dtype))}
+        return {"scale": ops.stop_gradient(ops.relu(log_sum) / ops.cos(angle))}
 
     def terms(self, batch: Batch) -> dict[str, Term]:
         """Return one value an anchor."""

@@ -28,6 +28,13 @@ def products(anchors: Tensor, vectors: Tensor) -> Tensor:
     return ops.matmul(anchors, ops.transpose(vectors))
 
 
+def own_rows(rows: Tensor, labels: Tensor) -> Tensor:
+    """Return the (n, …) rows at the labels, which may be of any integer dtype."""
+    from keras import ops
+
+    return ops.take(rows, ops.cast(labels, "int32"), axis=0)
+
+
 def own_products(anchors: Tensor, vectors: Tensor, labels: Tensor) -> Tensor:
     """Return the (n,) inner product of each anchor with the vector of its own class.
 
@@ -36,7 +43,7 @@ def own_products(anchors: Tensor, vectors: Tensor, labels: Tensor) -> Tensor:
     """
     from keras import ops
 
-    return ops.sum(anchors * ops.take(vectors, labels, axis=0), axis=1)
+    return ops.sum(anchors * own_rows(vectors, labels), axis=1)
 
 
 def without_own(logits: Tensor, labels: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import attrs
 
 from simplug.api import Batch, ClassLoss, State, Term, option
 from simplug.api.numerics import Tensor, safe_sqrt, unit_rows
-from simplug_losses.class_softmax import cross_entropy, embeddings_and_vectors, of_anchors, products
+from simplug_losses.class_softmax import cross_entropy, embeddings_and_vectors, of_anchors, own_rows, products
 
 
 @attrs.frozen(kw_only=True)
@@ -34,7 +34,7 @@ class LargeMarginSoftmax(ClassLoss):
         from keras import ops
 
         embeddings, vectors = embeddings_and_vectors(batch.embeddings, batch.state)
-        anchors, mine = self.scale * embeddings, ops.take(vectors, batch.labels, axis=0)
+        anchors, mine = self.scale * embeddings, own_rows(vectors, batch.labels)
         lengths, directions = lengths_and_directions(anchors)
         own_lengths, own_directions = lengths_and_directions(mine)
         cosines = ops.sum(directions * own_directions, axis=1)

@@ -7,7 +7,7 @@ import numpy as np
 
 from simplug.api import Batch, ClassLoss, State, Term, Weight, option
 from simplug.api.numerics import Tensor, unit_rows
-from simplug_losses.class_softmax import at_labels, embeddings_and_vectors, products
+from simplug_losses.class_softmax import at_labels, embeddings_and_vectors, own_rows, products
 
 
 @attrs.frozen(kw_only=True)
@@ -67,7 +67,7 @@ class Manifold(ClassLoss):
         """Return two terms of one value an anchor."""
         from keras import ops
 
-        proxies = ops.take(ops.convert_to_tensor(self.proxy_of_class()), batch.labels, axis=0)
+        proxies = own_rows(ops.convert_to_tensor(self.proxy_of_class()), batch.labels)
         similarities = self._similarities(batch.embeddings, batch.state)
         count = ops.shape(batch.embeddings)[0]
         to_proxies = similarities[:, count:]

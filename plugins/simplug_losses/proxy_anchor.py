@@ -6,7 +6,7 @@ import attrs
 
 from simplug.api import Batch, ClassLoss, State, Term, Weight, option
 from simplug.api.numerics import Tensor
-from simplug_losses.class_softmax import directions, own_products, products
+from simplug_losses.class_softmax import directions, own_products, own_rows, products
 
 
 @attrs.frozen(kw_only=True)
@@ -57,7 +57,7 @@ class ProxyAnchor(ClassLoss):
         excess = self.alpha * self.margin - own
         top = ops.segment_max(ops.stop_gradient(excess), labels, self.num_classes)
         top = ops.maximum(top, 0)
-        total = ops.segment_sum(ops.exp(excess - ops.take(top, labels)), labels, self.num_classes)
+        total = ops.segment_sum(ops.exp(excess - own_rows(top, labels)), labels, self.num_classes)
         count = ops.segment_sum(ops.ones_like(own), labels, self.num_classes)
         return ops.log(ops.exp(-top) + total) + top, ops.cast(count > 0, own.dtype)
 

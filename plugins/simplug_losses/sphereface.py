@@ -6,7 +6,7 @@ import attrs
 
 from simplug.api import Batch, ClassLoss, State, Term, option
 from simplug.api.numerics import Tensor, unit_rows
-from simplug_losses.class_softmax import cross_entropy, embeddings_and_vectors, of_anchors, products
+from simplug_losses.class_softmax import cross_entropy, embeddings_and_vectors, of_anchors, own_rows, products
 from simplug_losses.large_margin_softmax import lengths_and_directions, with_multiplied_angle
 
 
@@ -34,7 +34,7 @@ class SphereFace(ClassLoss):
 
         embeddings, vectors = embeddings_and_vectors(batch.embeddings, batch.state)
         anchors, vectors = self.scale * embeddings, unit_rows(vectors)
-        mine = ops.take(vectors, batch.labels, axis=0)
+        mine = own_rows(vectors, batch.labels)
         lengths, directions = lengths_and_directions(anchors)
         target = lengths * with_multiplied_angle(ops.sum(directions * mine, axis=1), self.margin)
         own = ops.sum(anchors * mine, axis=1)
