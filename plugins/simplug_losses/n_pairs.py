@@ -41,7 +41,7 @@ class NPairs(PairLoss):
         nearness = -self.distance(
             ops.take(batch.embeddings, anchors, axis=0), ops.take(batch.references, positives, axis=0)
         )
-        values = log_sum_exp(nearness, ops.ones_like(nearness) * present) - ops.diagonal(nearness)
+        values = log_sum_exp(nearness, ops.expand_dims(present, 0)) - ops.diagonal(nearness)
         # Back to one row an anchor: what a reducer takes the labels of the anchors to belong to.
         return {
             "anchors": Term(
@@ -54,7 +54,7 @@ class NPairs(PairLoss):
 def first_pairs_of_labels(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the first two examples of each class, as (k,) anchors, (k,) positives and (k,) present.
 
-    A class with a pair has two examples, so that k is half the length of the batch.
+    A class with a pair has two examples, so that k is half the length of the batch, rounded up.
 
     Args:
         labels: (n,) integers.
@@ -64,15 +64,17 @@ def first_pairs_of_labels(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     from keras import ops
 
-    last = ops.shape(labels)[0] - 1
     order = ops.argsort(labels)
     ordered = ops.take(labels, order)
-    same = ops.equal(ordered[1:], ordered[:-1])
-    no = ops.zeros_like(ordered[:1], dtype="bool")
+    same, no = ops.equal(ordered[1:], ordered[:-1]), ops.zeros_like(ordered[:1], dtype="bool")
     first = ops.concatenate([same, no]) & ops.logical_not(ops.concatenate([no, same]))
-    place = ops.argsort(ops.cast(ops.logical_not(first), "int32"))[: (last + 2) // 2]
-    following = ops.minimum(place + 1, last)
-    return ops.take(order, place), ops.take(order, following), ops.take(first, place)
+    # The pairs begin at least two places apart, so that no two of them begin in the same two places.
+    count = ops.shape(labels)[0]
+    half = (count + 1) // 2
+    early, late = first[::2], ops.concatenate([first[1::2], no])[:half]
+    place = 2 * ops.arange(half, dtype="int32") + ops.cast(late, "int32")
+    following = ops.minimum(place + 1, count - 1)
+    return ops.take(order, place), ops.take(order, following), early | late
 
 
 def first_pairs(positive: Tensor, *, own: bool) -> tuple[Tensor, Tensor, Tensor]:

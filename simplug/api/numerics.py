@@ -50,7 +50,7 @@ def log_sum_exp(values: Tensor, weights: Tensor | None = None) -> Tensor:
 
     Args:
         values: (n, m).
-        weights: (n, m), 0 or more; 0 leaves an entry out. None stands for 1 everywhere.
+        weights: (n, m) or (1, m), 0 or more; 0 leaves an entry out. None stands for 1 everywhere.
     """
     from keras import ops
 

@@ -68,10 +68,7 @@ def soft_nearest_neighbor(d, positive, negative, temperature=1.0):
 
 
 def instance(d, positive, negative, gamma=64.0):
-    if positive.shape[0] == positive.shape[1]:
-        targets = [[i] for i in range(len(d))]
-    else:
-        targets = chosen(positive)
+    targets = chosen(np.eye(len(d)) if d.shape[0] == d.shape[1] else positive)
     s = gamma * (1 - d)
     return mean([log_of_sum(row) - np.mean(row[own]) for row, own in zip(s, targets, strict=True) if len(own)])
 
