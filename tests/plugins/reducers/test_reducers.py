@@ -153,7 +153,7 @@ PEER = [
 def test_losses_have_the_values_of_pytorch_metric_learning(reducer, contrastive, multi_similarity):
     for name, expected in (("contrastive", contrastive), ("multi_similarity", multi_similarity)):
         loss = simplug.losses.build(name, reducer=reducer)
-        np.testing.assert_allclose(array(loss(CLASSES, EMBEDDINGS)), expected, rtol=1e-8, atol=1e-12)
+        np.testing.assert_allclose(array(loss(CLASSES, EMBEDDINGS)), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_an_unreduced_loss_averages_to_the_loss_per_anchor():
