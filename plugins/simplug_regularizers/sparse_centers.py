@@ -45,7 +45,9 @@ class SparseCenters(Regularizer):
         squares = 2 - 2 * ops.matmul(groups, ops.transpose(groups, (0, 2, 1)))
         # Equal centers leave a rounding of either sign; it counts as 0, and so do a center and itself.
         least = _ROUNDINGS * float(np.finfo(backend_dtype(squares)).eps)
-        apart = ops.cast(squares > least, squares.dtype) * (1 - np.eye(centers, dtype=backend_dtype(squares)))
+        apart = ops.cast(squares > least, squares.dtype) * ops.convert_to_tensor(
+            1 - np.eye(centers, dtype=backend_dtype(squares))
+        )
         distances = ops.sqrt(squares * apart + (1 - apart)) * apart
         # Each pair of centers is met twice.
         return ops.sum(distances) / (2 * classes * centers * (centers - 1))
