@@ -61,6 +61,6 @@ def prepare(case: dict[str, Any], inputs: Inputs, jit: bool) -> Step:
 
     def run() -> tuple[float, np.ndarray]:
         value, gradients = step(labels, embeddings, *references)
-        return float(value), gradients[0].numpy()
+        return float(value), tf.convert_to_tensor(gradients[0]).numpy()
 
     return run
