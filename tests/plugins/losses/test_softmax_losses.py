@@ -131,6 +131,20 @@ def relation(labels, ref_labels=None):
     return same - (np.eye(len(labels)) if ref_labels is None else 0), 1 - same
 
 
+def pairs_of(labels):
+    from keras import ops
+
+    return Pairs(*map(ops.convert_to_tensor, relation(labels)))
+
+
+def close_to(expected):
+    """Compare closely; PyTorch, which Keras lets compute in single precision here and there, is less close."""
+    from keras import backend
+
+    precision = 1e-9 if backend.backend() == "tensorflow" else 1e-5
+    return pytest.approx(expected, rel=precision, abs=precision / 10)
+
+
 def batches():
     rng = np.random.default_rng(7)
     repeated = rng.normal(size=(4, 5))
@@ -156,7 +170,7 @@ def test_a_loss_equals_its_definition_in_float64(case, batch):
     labels, embeddings = BATCHES[batch]
     value, slope = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
     expected = definition(loss.distance.numpy(embeddings, embeddings), *relation(labels))
-    assert value == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert value == close_to(expected)
     assert np.isfinite(slope).all()
 
 
@@ -167,7 +181,7 @@ def test_a_loss_against_references_equals_its_definition(case):
     labels, ref_labels = rng.integers(0, 4, size=7), rng.integers(0, 3, size=9)
     embeddings, refs = rng.normal(size=(7, 4)), rng.normal(size=(9, 4))
     expected = definition(loss.distance.numpy(embeddings, refs), *relation(labels, ref_labels))
-    assert float(loss(labels, embeddings, ref_labels, refs)) == pytest.approx(expected, rel=1e-9)
+    assert float(loss(labels, embeddings, ref_labels, refs)) == close_to(expected)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -220,8 +234,8 @@ def _differentiated(loss, labels, embeddings):
 def test_pairs_can_be_given_as_weights(case):
     loss, _ = built(case)
     labels, embeddings = BATCHES["random"]
-    given = loss.of_pairs(Pairs(*relation(labels)), embeddings)
-    assert float(given) == pytest.approx(float(loss(labels, embeddings)), rel=1e-12)
+    given = loss.of_pairs(pairs_of(labels), embeddings)
+    assert float(given) == close_to(float(loss(labels, embeddings)))
 
 
 # What one of them promises.
@@ -275,7 +289,7 @@ def test_the_instance_loss_compares_two_views_by_cross_entropy():
     loss = simplug.losses.build("instance", gamma=10.0)
     s = 10 * (1 - loss.distance.numpy(images, texts))
     expected = np.mean([log_of_sum(s[i]) - s[i, i] for i in range(5)])
-    assert float(loss(np.arange(5), images, np.arange(5), texts)) == pytest.approx(expected, rel=1e-12)
+    assert float(loss(np.arange(5), images, np.arange(5), texts)) == close_to(expected)
 
 
 def test_the_instance_loss_refuses_a_miner():
@@ -291,19 +305,21 @@ def test_one_pair_of_each_class_enters_the_n_pairs_loss():
     pairs = [(0, 3), (1, 2)]
     expected = np.mean([log_of_sum([s[a, other] for _, other in pairs]) - s[a, p] for a, p in pairs])
     value, slope = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
-    assert value == pytest.approx(expected, rel=1e-12)
+    assert value == close_to(expected)
     assert not slope[4:].any()
 
 
 def test_mined_pairs_enter_the_n_pairs_loss():
+    from keras import ops
+
     rng = np.random.default_rng(9)
     labels, embeddings = rng.integers(0, 4, size=16), rng.normal(size=(16, 3))
     loss = simplug.losses.build("n_pairs", miner={"name": "multi_similarity", "epsilon": -0.3})
     d = loss.distance.numpy(embeddings, embeddings)
-    mined = loss.miner(d, Pairs(*relation(labels)))
+    mined = loss.miner(ops.convert_to_tensor(d), pairs_of(labels))
     kept = array(mined.positive)
     assert 0 < np.count_nonzero(kept) < np.count_nonzero(relation(labels)[0])
-    assert float(loss(labels, embeddings)) == pytest.approx(n_pairs(d, kept, array(mined.negative)), rel=1e-12)
+    assert float(loss(labels, embeddings)) == close_to(n_pairs(d, kept, array(mined.negative)))
 
 
 def test_an_answer_of_the_same_label_is_no_negative():
@@ -314,7 +330,7 @@ def test_an_answer_of_the_same_label_is_no_negative():
     s = queries @ answers.T
     pairs = [(0, 0, [0, 2, 3]), (0, 1, [1, 2, 3]), (1, 2, [0, 1, 2, 3]), (2, 3, [0, 1, 2, 3])]
     expected = np.mean([log_of_sum(s[q, others]) - s[q, a] for q, a, others in pairs])
-    assert float(loss(labels, queries, ref_labels, answers)) == pytest.approx(expected, rel=1e-12)
+    assert float(loss(labels, queries, ref_labels, answers)) == close_to(expected)
 
 
 @pytest.mark.parametrize("name", ["nt_xent", "multi_similarity"])
@@ -403,7 +419,7 @@ def test_multi_similarity_with_its_miner_equals_that_of_tensorflow_similarity(op
     ],
 )
 def test_soft_nearest_neighbor_equals_that_of_tensorflow_similarity(temperature, expected):
-    # Its logarithm has 1e-9 added inside, which the paper has not: a ten-thousandth of these values at most.
+    # Its logarithm has 1e-9 added inside, which the paper has not: a ten-millionth of these values.
     loss = simplug.losses.build("soft_nearest_neighbor", temperature=temperature)
     assert float(loss(CLASSES, UNIT)) == pytest.approx(np.mean(expected), rel=1e-5)
 
