@@ -341,17 +341,16 @@ def measure_memory(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def pair_losses(starts: Sequence[str] | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every loss over pairs and triplets that is installed or a case, with a table that it is built from."""
+    """Yield the losses over pairs and triplets: those of the cases, then what else is installed, with its defaults."""
     import simplug
 
-    seen = set()
-    for case in CASES:
-        seen.add(case.ours["name"])
-        if simplug.losses.get(case.ours["name"]).compares == "pairs":
-            yield case.name, dict(case.ours)
-    for name in simplug.losses.names():
-        if name not in seen and simplug.losses.get(name).compares == "pairs":
-            yield name, {"name": name}
+    tables = {case.name: dict(case.ours) for case in CASES}
+    compared = {table["name"] for table in tables.values()}
+    tables |= {name: {"name": name} for name in simplug.losses.names() if name not in compared}
+    for title, table in tables.items():
+        is_chosen = starts is None or title.startswith(tuple(starts))
+        if is_chosen and simplug.losses.get(table["name"]).compares == "pairs":
+            yield title, table
 
 
 def peer_python(folder: Path) -> Path:
