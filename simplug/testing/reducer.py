@@ -115,7 +115,7 @@ def _total(component: Reducer, weights: np.ndarray) -> Callable[[Any], Any]:
     """Return the function from values to the sum of what becomes of them."""
     from keras import ops
 
-    return lambda values: ops.sum(component.reduce(Term(values, weights), LABELS))
+    return lambda values: ops.sum(component.reduce(Term(values, ops.convert_to_tensor(weights)), LABELS))
 
 
 def _reduce(

@@ -14,12 +14,20 @@ WEIGHTS = np.array([[0.0, 1.0, 1.0], [3.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
 LABELS = np.array([1, 0, 7])
 
 
+def of_tensors(values, weights, **extra):
+    """Return a term of tensors, as a loss makes it: not every backend calculates with arrays."""
+    from keras import ops
+
+    tensors = {name: ops.convert_to_tensor(array) for name, array in extra.items() if name != "by_class"}
+    return Term(ops.convert_to_tensor(values), ops.convert_to_tensor(weights), **(extra | tensors))
+
+
 def reduced(reducer, term, labels=LABELS):
     return array(simplug.reducers.build(reducer).reduce(term, labels))
 
 
 def pairs():
-    return Term(PAIRS, WEIGHTS)
+    return of_tensors(PAIRS, WEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +66,7 @@ def test_losses_of_pairs(reducer, expected):
     ids=str,
 )
 def test_losses_of_anchors(reducer, expected):
-    term = Term(np.array([1.0, 1.5, 8.0]), np.array([1.0, 2.0, 0.0]))
+    term = of_tensors(np.array([1.0, 1.5, 8.0]), np.array([1.0, 2.0, 0.0]))
     np.testing.assert_allclose(reduced(reducer, term), expected)
 
 
@@ -75,7 +83,7 @@ def test_losses_of_anchors(reducer, expected):
     ids=str,
 )
 def test_a_loss_of_the_whole_batch(reducer, expected):
-    np.testing.assert_allclose(reduced(reducer, Term(np.array(0.5), np.array(1.0))), expected)
+    np.testing.assert_allclose(reduced(reducer, of_tensors(np.array(0.5), np.array(1.0))), expected)
 
 
 @pytest.mark.parametrize(
@@ -89,19 +97,19 @@ def test_a_loss_of_the_whole_batch(reducer, expected):
     ids=str,
 )
 def test_losses_of_classes_are_not_those_of_anchors(reducer, expected):
-    term = Term(np.array([1.0, 2.0, 4.0, 5.0]), np.array([1.0, 1.0, 2.0, 0.0]), by_class=True)
+    term = of_tensors(np.array([1.0, 2.0, 4.0, 5.0]), np.array([1.0, 1.0, 2.0, 0.0]), by_class=True)
     np.testing.assert_allclose(reduced(reducer, term), expected)
 
 
 def test_the_divisor_is_the_loss_s_own_where_it_has_one():
-    term = Term(PAIRS, WEIGHTS, divisor=np.array(7.0))
+    term = of_tensors(PAIRS, WEIGHTS, divisor=np.array(7.0))
     assert reduced("divisor", term) == pytest.approx(2.0)
     assert reduced("mean", term) == pytest.approx(14 / 6)
-    assert reduced("divisor", Term(PAIRS, WEIGHTS, divisor=np.array(0.0))) == 0
+    assert reduced("divisor", of_tensors(PAIRS, WEIGHTS, divisor=np.array(0.0))) == 0
 
 
 def test_labels_below_zero_have_weight_one():
-    term = Term(np.array([1.0, 1.0]), np.ones(2))
+    term = of_tensors(np.array([1.0, 1.0]), np.ones(2))
     assert reduced({"name": "class_weighted", "weights": [9.0, 9.0]}, term, np.array([-1, 2])) == 1
 
 
@@ -165,5 +173,5 @@ def test_an_unreduced_loss_averages_to_the_loss_per_anchor():
 
 def test_an_anchor_without_pairs_is_no_loss_of_zero():
     # PyTorch Metric Learning counts it, and so waters the mean down by examples that have nothing to learn from.
-    term = Term(np.array([[2.0, 2.0], [0.0, 0.0]]), np.array([[1.0, 1.0], [0.0, 0.0]]))
+    term = of_tensors(np.array([[2.0, 2.0], [0.0, 0.0]]), np.array([[1.0, 1.0], [0.0, 0.0]]))
     assert reduced("per_anchor", term) == 2
