@@ -19,14 +19,14 @@ class TfaTripletSemihard(PairLoss):
         d_{an} = \min \{d_{an'} : d_{an'} > d_{ap}\} \text{, or } \max_{n'} d_{an'} \text{ where there is none}
 
     An anchor is one element for the reducer and stands for all its positive pairs, which the default reducer averages
-    over. Anchors without a negative are left out (in TensorFlow Addons they have a cost). The default distance is the
-    squared Euclidean distance, Addons' ``L_2``; its ``L_1`` is ``euclidean``, its ``angular`` is ``cosine``.
-    Embeddings should be normalised.
+    over. Anchors without a negative are left out (in TensorFlow Addons they have a cost). The default distance is
+    Euclidean, Addons' ``L2``; its ``squared-L2`` is ``squared_euclidean``, its ``angular`` is ``cosine``. Embeddings
+    should be normalised.
 
     Schroff, Kalenichenko, Philbin, "FaceNet: A Unified Embedding for Face Recognition and Clustering", CVPR 2015.
     """
 
-    distance: Distance = component("distance", default="squared_euclidean", doc="how far two embeddings are apart")
+    distance: Distance = component("distance", default="euclidean", doc="how far two embeddings are apart")
     margin: float = option(1.0, ge=0, doc="by how much a negative must be farther, in units of the distance")
 
     def terms(self, distances: Tensor, pairs: Pairs, batch: Batch) -> dict[str, Term]:
@@ -70,14 +70,14 @@ class TfaTripletHard(PairLoss):
         \log\bigl(1 + e^{\max_p d_{ap} - \min_n d_{an}}\bigr)
 
     The soft form has no margin. One value an anchor, which the default reducer averages over; anchors without a
-    positive or a negative are left out (in TensorFlow Addons they have a cost). The default distance is the squared
-    Euclidean distance, Addons' ``L_2``; its ``L_1`` is ``euclidean``, its ``angular`` is ``cosine``. Embeddings should
-    be normalised.
+    positive or a negative are left out (in TensorFlow Addons they have a cost). The default distance is Euclidean,
+    Addons' ``L2``; its ``squared-L2`` is ``squared_euclidean``, its ``angular`` is ``cosine``. Embeddings should be
+    normalised.
 
     Hermans, Beyer, Leibe, "In Defense of the Triplet Loss for Person Re-Identification", 2017, arXiv 1703.07737.
     """
 
-    distance: Distance = component("distance", default="squared_euclidean", doc="how far two embeddings are apart")
+    distance: Distance = component("distance", default="euclidean", doc="how far two embeddings are apart")
     margin: float = option(1.0, doc="by how much the negative must be farther, in units of the distance; not if soft")
     soft: bool = option(False, doc="a smooth cost without margin instead of the hinge")
 

@@ -92,5 +92,9 @@ class PairLoss(Loss):
             ref_embeddings: (m, d) references; None means the anchors themselves.
             state: As in :meth:`Loss.__call__`.
         """
-        batch = Batch.of(None, embeddings, None, ref_embeddings, pairs=pairs, state=state)
+        from keras import ops
+
+        batch = Batch.of(None, embeddings, None, ref_embeddings, state=state)
+        weights = (ops.cast(weight, batch.embeddings.dtype) for weight in (pairs.positive, pairs.negative))
+        batch = attrs.evolve(batch, pairs=Pairs(*weights, band=pairs.band))
         return self.value(self.accepted(batch))
