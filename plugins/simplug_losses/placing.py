@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from simplug.api.numerics import Tensor
 
-_ROOM = 2**22
-"""How many entries an array over anchors, a few of their positives, and references may have."""
+_WIDTHS = ((8, 2**16), (4, 2**22))
+"""How many positives to look at together, and how many entries an array over them may have for that."""
 
 
 def at_once(distances: Tensor) -> int:
-    """Return how many positives of each anchor are looked at together: a few in a small batch, else one.
+    """Return how many positives of each anchor are looked at together: several in a small batch, one in a large one.
 
     Each look has a cost of its own, which is felt in a small batch; in a large one it is memory that counts, and so it
     does where the size of the batch is not known beforehand.
@@ -17,8 +17,10 @@ def at_once(distances: Tensor) -> int:
     Args:
         distances: (n, m).
     """
-    sizes = tuple(distances.shape)
-    return 4 if None not in sizes and 4 * sizes[0] * sizes[1] <= _ROOM else 1
+    n, m = distances.shape
+    if n is None or m is None:
+        return 1
+    return next((width for width, room in _WIDTHS if width * n * m <= room), 1)
 
 
 def placed(values: Tensor, column: Tensor, columns: Tensor | int) -> Tensor:

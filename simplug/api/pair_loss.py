@@ -95,6 +95,7 @@ class PairLoss(Loss):
         from keras import ops
 
         batch = Batch.of(None, embeddings, None, ref_embeddings, state=state)
-        weights = (ops.cast(weight, batch.embeddings.dtype) for weight in (pairs.positive, pairs.negative))
-        batch = attrs.evolve(batch, pairs=Pairs(*weights, band=pairs.band))
+        dtype = batch.embeddings.dtype
+        given = Pairs(ops.cast(pairs.positive, dtype), ops.cast(pairs.negative, dtype), pairs.band)
+        batch = attrs.evolve(batch, pairs=given)
         return self.value(self.accepted(batch))

@@ -24,7 +24,9 @@ class TestSparseCenters(RegularizerSuite):
     name = "sparse_centers"
     config: ClassVar[dict[str, Any]] = {"num_classes": 4, "centers_per_class": 3}
     rows = 12
-    expected_failures: ClassVar[dict[str, str]] = {"test_the_order_of_the_rows_does_not_matter": "a row's class is known by its place"}
+    expected_failures: ClassVar[dict[str, str]] = {
+        "test_the_order_of_the_rows_does_not_matter": "a row's class is known by its place"
+    }
 
 
 class TestZeroMean(RegularizerSuite):
