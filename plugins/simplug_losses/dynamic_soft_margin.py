@@ -48,8 +48,8 @@ class DynamicSoftMargin(PairLoss):
         from keras import ops
 
         kept = batch.state["histogram"]
-        distances = ops.stop_gradient(self.distance(batch.embeddings, batch.references))
-        counts = ops.cast(self._histogram(distances, self._mined(distances, batch)), kept.dtype)
+        distances, pairs = self.mined(batch)
+        counts = ops.cast(self._histogram(ops.stop_gradient(distances), pairs), kept.dtype)
         present = ops.cast(ops.sum(counts) > 0, kept.dtype)
         first = ops.cast(ops.sum(kept) <= 0, kept.dtype)
         rate = present * ops.maximum(first, self.momentum)
@@ -95,16 +95,6 @@ class DynamicSoftMargin(PairLoss):
         start = ops.zeros((self.num_bins + 1,), dtype=distances.dtype)
         (counts,) = fold_positives(pairs.positive, step, (start,), at_once(distances))
         return counts
-
-    def _mined(self, distances: Tensor, batch: Batch) -> Pairs:
-        """Return the pairs that a step learns from."""
-        pairs = self.relation(batch)
-        if self.miner is None:
-            return pairs
-        among = None
-        if self.miner.needs_among and not batch.own:
-            among = self.distance(batch.references, batch.references)
-        return self.miner(distances, pairs, among)
 
 
 def _triplets(distances: Tensor, pairs: Pairs, column: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:

@@ -54,20 +54,24 @@ class PairLoss(Loss):
 
     def value(self, batch: Batch) -> Tensor:
         """Return the loss of a checked batch."""
+        distances, pairs = self.mined(batch)
+        value = self.reducer(self.terms(distances, pairs, batch), batch.labels)
+        if self.regularizer is not None:
+            value = value + self.regularizer_weight * self.regularizer(batch.embeddings)
+        return value
+
+    def mined(self, batch: Batch) -> tuple[Tensor, Pairs]:
+        """Return the distances of a batch, with gradient, and the pairs that its miner chooses by them, without."""
         from keras import ops
 
         distances = self.distance(batch.embeddings, batch.references)
         pairs = self.relation(batch)
         if self.miner is not None:
-            held = ops.stop_gradient(distances)
             among = None
             if self.miner.needs_among and not batch.own:
                 among = ops.stop_gradient(self.distance(batch.references, batch.references))
-            pairs = self.miner(held, pairs, among)
-        value = self.reducer(self.terms(distances, pairs, batch), batch.labels)
-        if self.regularizer is not None:
-            value = value + self.regularizer_weight * self.regularizer(batch.embeddings)
-        return value
+            pairs = self.miner(ops.stop_gradient(distances), pairs, among)
+        return distances, pairs
 
     def relation(self, batch: Batch) -> Pairs:
         """Return the pairs of a batch before mining: those it was given, or those that its labels make."""

@@ -59,7 +59,10 @@ def fold_positives(
 
     def some(k: Tensor, *carry: Tensor) -> tuple[Tensor, ...]:
         rank = ops.cast(k + 1 + ops.arange(width, dtype="int32"), dtype)
-        column = columns(ops.broadcast_to(rank, (n, width)))
+        # Always 0, but known only from what is carried. A step that could start without it would: TensorFlow runs
+        # several at a time, and would hold the arrays of all of them.
+        waits = ops.minimum(ops.cast(ops.sum(ops.reshape(carry[0], (-1,))[:1]) > 0, "int32"), 0)
+        column = columns(ops.broadcast_to(rank, (n, width))) + waits
         present = ops.cast(count >= rank, dtype)
         return k + width, *step(column, present, carry)  # type: ignore[arg-type]
 
