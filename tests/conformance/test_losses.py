@@ -5,6 +5,7 @@ from __future__ import annotations
 from simplug.testing import LossSuite
 
 CLASSES = {"num_classes": 6}
+PAIR_LOSSES = {"losses": ["contrastive", "multi_similarity"], "weights": [1.0, 0.5]}
 
 
 class TestAdaCos(LossSuite):
@@ -107,6 +108,7 @@ class TestMultiSimilarity(LossSuite):
 
 class TestMultiple(LossSuite):
     name = "multiple"
+    config = PAIR_LOSSES
 
 
 class TestNPairs(LossSuite):
