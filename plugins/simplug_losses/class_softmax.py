@@ -67,7 +67,9 @@ def at_labels(values: Tensor, labels: Tensor, like: Tensor) -> Tensor:
     from keras import ops
 
     rows = ops.arange(ops.shape(like)[0], dtype="int32")
-    return ops.scatter(ops.stack([rows, ops.cast(labels, "int32")], axis=1), values, ops.shape(like))
+    places = ops.stack([rows, ops.cast(labels, "int32")], axis=1)
+    # An update, for ops.scatter is a loop in Python over the places on PyTorch.
+    return ops.scatter_update(ops.zeros(ops.shape(like), dtype=like.dtype), places, values)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, own: Tensor, target: Tensor | None = None) -> Tensor:

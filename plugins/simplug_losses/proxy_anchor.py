@@ -39,10 +39,11 @@ class ProxyAnchor(ClassLoss):
 
         anchors, vectors = directions(batch.embeddings, batch.state, self.alpha)
         labels = ops.cast(batch.labels, "int32")
-        pull, present = self._pull(own_products(anchors, vectors, labels), labels)
-        push = self._push(products(vectors, anchors), labels)
+        is_own = ops.one_hot(labels, self.num_classes, axis=0, dtype=anchors.dtype)
+        pull, count = self._pull(own_products(anchors, vectors, labels), labels, is_own)
+        push = self._push(products(vectors, anchors), is_own)
         return {
-            "positive": Term(pull, present, by_class=True),
+            "positive": Term(pull, ops.cast(count > 0, pull.dtype), by_class=True),
             "negative": Term(push, ops.ones_like(push), by_class=True),
         }
 
@@ -50,23 +51,22 @@ class ProxyAnchor(ClassLoss):
         """Return the (n, num_classes) cosines."""
         return products(*directions(embeddings, state))
 
-    def _pull(self, own: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return each class's value from its own examples, and 1 for each class that has any."""
+    def _pull(self, own: Tensor, labels: Tensor, is_own: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each class's value from its own examples, and how many it has, given their scaled cosines."""
         from keras import ops
 
         excess = self.alpha * self.margin - own
         top = ops.segment_max(ops.stop_gradient(excess), labels, self.num_classes)
         top = ops.maximum(top, 0)
-        total = ops.segment_sum(ops.exp(excess - own_rows(top, labels)), labels, self.num_classes)
-        count = ops.segment_sum(ops.ones_like(own), labels, self.num_classes)
-        return ops.log(ops.exp(-top) + total) + top, ops.cast(count > 0, own.dtype)
+        parts = ops.exp(excess - own_rows(top, labels))
+        sums = ops.matmul(is_own, ops.stack([parts, ops.ones_like(parts)], axis=1))
+        return ops.log(ops.exp(-top) + sums[:, 0]) + top, sums[:, 1]
 
-    def _push(self, scaled: Tensor, labels: Tensor) -> Tensor:
+    def _push(self, scaled: Tensor, is_own: Tensor) -> Tensor:
         """Return each class's value from the examples of the others, given the (num_classes, n) scaled cosines."""
         from keras import ops
 
-        places = ops.stack([labels, ops.arange(ops.shape(labels)[0], dtype="int32")], axis=1)
-        scaled = scaled + ops.scatter(places, ops.full_like(scaled[0], _LEFT_OUT), ops.shape(scaled))
+        scaled = scaled + _LEFT_OUT * is_own
         # The margin is in every term of the sum: it is taken out, and the 1 is divided by it.
         margin = self.alpha * self.margin
         top = ops.stop_gradient(ops.maximum(ops.max(scaled, axis=1, keepdims=True), -margin))
