@@ -145,25 +145,31 @@ class CrossBatchMemory(Loss):
         state, dtype = batch.state, batch.embeddings.dtype
         fresh = ops.stop_gradient(batch.references) if batch.own else batch.references
         labels, ref_labels = _whole_number(batch.labels), _whole_number(batch.ref_labels)
-        against = attrs.evolve(
-            batch,
-            references=ops.concatenate([fresh, ops.cast(state["embeddings"], dtype)], axis=0),
-            labels=labels,
-            ref_labels=ops.concatenate([ref_labels, _whole_number(state["labels"])], axis=0),
-            own=False,
-            state=within(state, "loss"),
-        )
         # The newest rows of the queue are the batch itself, which stands before the queue already.
         slots = _whole_number(np.arange(self.memory_size))
         age = ops.mod(_whole_number(state["position"]) - 1 - slots, self.memory_size)
         count = _whole_number(ops.shape(fresh)[0])
         past = ops.logical_and(age >= count, age < _whole_number(state["filled"]))
+        # A slot that is not looked at has a label like no other, for losses that see classes and not only pairs.
+        looked_at = past if self.label_columns is None else ops.expand_dims(past, 1)
+        kept_labels = ops.where(looked_at, _whole_number(state["labels"]), _NO_LABEL)
+        against = attrs.evolve(
+            batch,
+            references=ops.concatenate([fresh, ops.cast(state["embeddings"], dtype)], axis=0),
+            labels=labels,
+            ref_labels=ops.concatenate([ref_labels, kept_labels], axis=0),
+            own=False,
+            state=within(state, "loss"),
+        )
         usable = ops.expand_dims(ops.concatenate([ops.ones_like(fresh[:, 0]), ops.cast(past, dtype)], axis=0), 0)
         if batch.own:
             rows, columns = (ops.arange(ops.shape(part)[0]) for part in (fresh, against.references))
             usable = usable - ops.cast(ops.equal(ops.expand_dims(rows, 1), ops.expand_dims(columns, 0)), dtype)
         pairs = self.loss.relation(against)
         return attrs.evolve(against, pairs=Pairs(pairs.positive * usable, pairs.negative * usable))
+
+
+_NO_LABEL = -(2**31)
 
 
 def _whole_number(values: Tensor) -> Tensor:

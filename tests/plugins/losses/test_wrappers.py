@@ -438,3 +438,13 @@ def test_remembered_views_of_earlier_examples_are_never_taken_for_views_of_new_o
 def test_two_views_refuse_a_loss_that_cannot_do_with_made_up_labels(inside, message):
     with pytest.raises(ConfigError, match=message):
         simplug.losses.build("self_supervised", loss=inside)
+
+
+def test_a_loss_that_sees_classes_does_not_take_empty_slots_for_members():
+    rng = np.random.default_rng(8)
+    labels, rows = np.array([0, 0, 1, 1, 2, 2]), rng.normal(size=(6, 4)).astype("float32")
+    plain = simplug.losses.build("centroid_triplet")
+    memory = simplug.losses.build("cross_batch_memory", loss=plain, memory_size=50)
+    state = initial_state(memory.state(4))
+    state |= memory.next_state(Batch.of(labels, rows, state=state))
+    assert float(memory(labels, rows, state=state)) == pytest.approx(float(plain(labels, rows)), rel=1e-5)
