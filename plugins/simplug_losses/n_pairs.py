@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from simplug.api import Batch, PairLoss, Pairs, Term
-from simplug.api.numerics import Tensor, log_sum_exp
+from simplug.api.numerics import LOG_OF_NOTHING, Tensor, log_sum_exp
 
 
 @attrs.frozen(kw_only=True)
@@ -41,7 +41,8 @@ class NPairs(PairLoss):
         nearness = -self.distance(
             ops.take(batch.embeddings, anchors, axis=0), ops.take(batch.references, positives, axis=0)
         )
-        values = log_sum_exp(nearness, ops.expand_dims(present, 0)) - ops.diagonal(nearness)
+        among_present = nearness + (1 - present) * LOG_OF_NOTHING
+        values = log_sum_exp(among_present) - ops.diagonal(nearness)
         # Back to one row an anchor: what a reducer takes the labels of the anchors to belong to.
         return {
             "anchors": Term(
@@ -60,7 +61,7 @@ def first_pairs_of_labels(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         labels: (n,) integers.
 
     Returns:
-        Rows of anchors, each at most once; rows of their positives; and which of these pairs there are.
+        Rows of anchors, those present each once; rows of their positives; and which of these pairs there are.
     """
     from keras import ops
 
@@ -69,12 +70,12 @@ def first_pairs_of_labels(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     same, no = ops.equal(ordered[1:], ordered[:-1]), ops.zeros_like(ordered[:1], dtype="bool")
     first = ops.concatenate([same, no]) & ops.logical_not(ops.concatenate([no, same]))
     # The pairs begin at least two places apart, so that no two of them begin in the same two places.
-    count = ops.shape(labels)[0]
-    half = (count + 1) // 2
-    early, late = first[::2], ops.concatenate([first[1::2], no])[:half]
-    place = 2 * ops.arange(half, dtype="int32") + ops.cast(late, "int32")
-    following = ops.minimum(place + 1, count - 1)
-    return ops.take(order, place), ops.take(order, following), early | late
+    # Two pairs begin at least two places apart, so that of each two places at most one begins a pair.
+    half = (ops.shape(labels)[0] + 1) // 2
+    late = ops.concatenate([first, no])[1 : 2 * half : 2]
+    padded = ops.concatenate([order, order[-1:], order[-1:]])
+    even, odd, following = padded[: 2 * half : 2], padded[1 : 2 * half + 1 : 2], padded[2 : 2 * half + 2 : 2]
+    return ops.where(late, odd, even), ops.where(late, following, odd), first[::2] | late
 
 
 def first_pairs(positive: Tensor, *, own: bool) -> tuple[Tensor, Tensor, Tensor]:
