@@ -130,7 +130,7 @@ WRONG = {
         ([0, 1], "must be >= 1, not 0"),
     ],
     "weights": [(0.5, "must be a list, not 0.5"), ([-1.0], "must be >= 0, not -1.0")],
-    "inner": [(3, "a reducer is a name, a table with a name, or an instance, not 3"), ("none", None)],
+    "inner": [(3, "a reducer is a name, a table with a name, or an instance, not 3")],
     "several": [("halve", "must be a list of reducers, not 'halve'"), ({"name": "halve"}, None)],
 }
 
@@ -169,6 +169,12 @@ def test_none_is_written_as_a_text_and_only_where_it_is_allowed(reducers):
     config = to_config(built)
     assert (config["limit"], config["other"]) == ("none", "none")
     assert reducers.build({"name": "everything", "limit": None}).limit is None
+
+
+def test_none_asks_a_component_that_must_be_there_for_one_of_that_name():
+    (problem,) = problems("loss", {"name": "contrastive", "distance": "none"})
+    assert problem.startswith("loss.distance: no distance named 'none' is installed")
+    assert build("loss", {"name": "contrastive", "reducer": "none"}).reducer == build("reducer", "none")
 
 
 def test_a_text_that_reads_as_none_cannot_be_written():

@@ -109,7 +109,7 @@ def test_a_sound_config_is_valid(valid, config):
         {},
         {"reducer": "nosuch"},
         {"reducer": "needy"},
-        {"reducer": "none"},
+        {"reducer": "nothing"},
         {"reducer": {"name": "halve", "factor": 2}},
         {"reducer": {"name": "halve", "factr": 0.5}},
         {"reducer": {"name": "halve", "factor": "0.5"}},
