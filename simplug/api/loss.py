@@ -85,16 +85,36 @@ class Loss(Component, ABC):
             InvalidInputError: Ranks or lengths do not fit, labels are not integers, references were given to a loss
                 that compares with classes, or the state is missing.
         """
-        batch = Batch.of(
-            labels,
-            embeddings,
-            ref_labels,
-            ref_embeddings,
-            state=state,
-            training=training,
-            label_rank=self.label_rank,
-        )
-        return self.value(self.accepted(batch))
+        return self.value(self.batch(labels, embeddings, ref_labels, ref_embeddings, state=state, training=training))
+
+    def batch(
+        self,
+        labels: Tensor | None,
+        embeddings: Tensor,
+        ref_labels: Tensor | None = None,
+        ref_embeddings: Tensor | None = None,
+        *,
+        state: State | None = None,
+        training: bool = True,
+    ) -> Batch:
+        """Return what the loss was given as a batch that it can take; arguments as for :meth:`__call__`.
+
+        Raises:
+            InvalidInputError: It cannot take it; the message names the loss.
+        """
+        try:
+            made = Batch.of(
+                labels,
+                embeddings,
+                ref_labels,
+                ref_embeddings,
+                state=state,
+                training=training,
+                label_rank=self.label_rank,
+            )
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{type(self).__name__}: {error}") from None
+        return self.accepted(made)
 
     def accepted(self, batch: Batch) -> Batch:
         """Return the batch if it brings what this loss needs.

@@ -101,5 +101,4 @@ class PairLoss(Loss):
         batch = Batch.of(None, embeddings, None, ref_embeddings, state=state)
         dtype = batch.embeddings.dtype
         given = Pairs(ops.cast(pairs.positive, dtype), ops.cast(pairs.negative, dtype), pairs.band)
-        batch = attrs.evolve(batch, pairs=given)
-        return self.value(self.accepted(batch))
+        return self.value(self.accepted(attrs.evolve(batch, pairs=given)))

@@ -48,7 +48,8 @@ class Head(keras.layers.Layer):  # type: ignore[misc]
 
     def build(self, input_shape: Any) -> None:
         """Make the variables, for embeddings and labels of these shapes."""
-        (_, dim), _ = input_shape
+        embeddings, _ = input_shape
+        dim = embeddings[-1]
         for name, weight in self.component.state(dim).items():
             self.held[name] = self.add_weight(
                 name=name.replace(".", "_"),
@@ -76,7 +77,7 @@ class Head(keras.layers.Layer):  # type: ignore[misc]
         Raises:
             InvalidInputError: The batch is not what the loss takes, or a label is beyond its classes.
         """
-        batch = self.component.accepted(self._batch(labels, embeddings, training))
+        batch = self._batch(labels, embeddings, training)
         self._check_labels_when_run(batch.labels)
         if training:
             moved = self.component.next_state(batch)
@@ -94,16 +95,17 @@ class Head(keras.layers.Layer):  # type: ignore[misc]
         """
         if not hasattr(self.component, "logits"):
             raise InvalidInputError(f"{type(self.component).__name__} has no class vectors to score embeddings by")
-        batch = self._batch(None, embeddings, training=False)
-        return self.component.logits(batch.embeddings, batch.state)
+        return self.component.logits(embeddings, self._state())
 
     def get_config(self) -> dict[str, Any]:
         """Return what :func:`keras.saving.deserialize_keras_object` needs: the table of the loss, never a class."""
         return {"name": self.name, "trainable": self.trainable, "loss": to_config(self.component)}
 
     def _batch(self, labels: Any, embeddings: Any, training: bool) -> Batch:
-        state = {name: variable.value for name, variable in self.held.items()}
-        return Batch.of(labels, embeddings, state=state, training=training, label_rank=self.component.label_rank)
+        return self.component.batch(labels, embeddings, state=self._state(), training=training)
+
+    def _state(self) -> dict[str, Any]:
+        return {name: variable.value for name, variable in self.held.items()}
 
     def _check_labels_when_run(self, labels: Any) -> None:
         """Put the check of labels into TensorFlow's graph, where their values are not known yet."""

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from simplug.api import InvalidInputError, Loss
-from simplug.api.batch import Batch
 from simplug.api.state import initial_state
 from simplug.testing.batches import DIM, embeddings, labels, shuffled
 from simplug.testing.component import ComponentSuite
@@ -247,8 +246,7 @@ def _state(component: Loss, given: Any, rows: Any) -> dict[str, Any]:
 def _moved(component: Loss, given: Any, rows: Any, state: dict[str, Any]) -> dict[str, Any]:
     if not state:
         return state
-    batch = Batch.of(given, rows, state=state, label_rank=component.label_rank)
-    return {**state, **component.next_state(component.accepted(batch))}
+    return {**state, **component.next_state(component.batch(given, rows, state=state))}
 
 
 def _call(component: Loss, given: Any, rows: Any, *references: Any) -> Any:

@@ -186,6 +186,19 @@ def test_a_label_beyond_the_classes_is_refused_and_named():
         model.fit(x, y, verbose=0)
 
 
+def test_what_a_loss_cannot_take_is_refused_in_its_name():
+    x, y = examples()
+    for labels, embeddings, message in (
+        (y[:-1], x, "Contrastive: 119 labels for 120 embeddings"),
+        (y.astype("float32"), x, "Contrastive: labels must be integers, not float32"),
+        (y, x[:, :, None], r"Contrastive: embeddings must have shape \(n, d\), not \(120, 6, 1\)"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            simplug.losses.build("contrastive")(labels, embeddings)
+        with pytest.raises(Exception, match=message):
+            simplug.heads.Contrastive()([embeddings, labels])
+
+
 def test_a_loss_with_weights_says_where_they_can_live():
     x, y = examples()
     message = (
