@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 CLASSES, DIM = 1000, 128
+MEMORY_ROWS = 4096
+"""How many embeddings a memory across batches holds."""
 
 
 @dataclass(frozen=True)
@@ -231,12 +233,12 @@ _OTHERS = (
     ),
     Case(
         "cross_batch_memory, contrastive",
-        {"name": "cross_batch_memory", "loss": _CONTRASTIVE.ours, "memory_size": 4096},
+        {"name": "cross_batch_memory", "loss": _CONTRASTIVE.ours, "memory_size": MEMORY_ROWS},
         {
             "name": "CrossBatchMemory",
             "loss": _CONTRASTIVE.peer,
             "embedding_size": "embedding_size",
-            "memory_size": 4096,
+            "memory_size": MEMORY_ROWS,
         },
         keeps_state=True,
     ),
