@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import attrs
+import numpy as np
 
 from simplug.api.numerics import Tensor
 
@@ -12,6 +13,15 @@ Comparison = Literal["equal", "shared", "jaccard", "hierarchy"]
 """How two labels are compared: see :meth:`Pairs.from_labels`."""
 
 COMPARISONS: tuple[Comparison, ...] = ("equal", "shared", "jaccard", "hierarchy")
+
+
+def _tensor(values: Tensor) -> Tensor:
+    """Return an array of NumPy as a tensor, which not every backend does by itself; anything else as it is."""
+    if not isinstance(values, np.ndarray):
+        return values
+    from keras import ops
+
+    return ops.convert_to_tensor(values)
 
 
 @attrs.frozen(eq=False)
@@ -29,8 +39,8 @@ class Pairs:
             it.
     """
 
-    positive: Tensor
-    negative: Tensor
+    positive: Tensor = attrs.field(converter=_tensor)
+    negative: Tensor = attrs.field(converter=_tensor)
     band: tuple[float, float] | None = None
 
     @classmethod
@@ -107,8 +117,8 @@ class Term:
         by_class: The elements are classes, not anchors.
     """
 
-    values: Tensor
-    weights: Tensor
-    active: Tensor | None = None
-    divisor: Tensor | None = None
+    values: Tensor = attrs.field(converter=_tensor)
+    weights: Tensor = attrs.field(converter=_tensor)
+    active: Tensor | None = attrs.field(default=None, converter=_tensor)
+    divisor: Tensor | None = attrs.field(default=None, converter=_tensor)
     by_class: bool = False

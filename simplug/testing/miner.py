@@ -81,8 +81,10 @@ class MinerSuite(ComponentSuite):
 
     def test_a_band_of_triplets_is_handed_on(self, component: Miner) -> None:
         """What an earlier miner said of triplets holds; it may only become narrower."""
+        from keras import ops
+
         distances, (positive, negative) = _square()
-        band = component(distances, Pairs(positive, negative, (-0.5, 0.5))).band
+        band = component(ops.convert_to_tensor(distances), Pairs(positive, negative, (-0.5, 0.5))).band
         assert band is not None
         assert band[0] >= -0.5
         assert band[1] <= 0.5

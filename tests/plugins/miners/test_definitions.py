@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from keras.ops import convert_to_tensor as tensor
 
 import simplug
 from simplug.api import InvalidInputError, Pairs
@@ -49,7 +50,7 @@ BATCHES = batches()
 
 def parts(miner):
     def mine(distances, positive, negative, among):
-        mined = miner(distances, Pairs(positive, negative), among if miner.needs_among else None)
+        mined = miner(tensor(distances), Pairs(positive, negative), among if miner.needs_among else None)
         return mined.positive, mined.negative
 
     return mine
@@ -132,7 +133,7 @@ def test_a_band_of_triplets_that_is_given_is_kept_too(triplets):
     distances, positive, negative, _ = BATCHES["own"]
     given = (-0.1, 0.1)
     miner = simplug.miners.build("triplet_margin", triplets=triplets, margin=0.05)
-    mined = miner(distances, Pairs(positive, negative, given))
+    mined = miner(tensor(distances), Pairs(positive, negative, given))
     expected = definitions.triplet_margin(distances, positive, negative, 0.05, triplets, given)
     np.testing.assert_array_equal(array(mined.positive), expected[0])
     np.testing.assert_array_equal(array(mined.negative), expected[1])
@@ -143,7 +144,7 @@ def test_bands_without_a_triplet_in_common_keep_nothing():
     distances, positive, negative, _ = BATCHES["own"]
     hard = {"name": "triplet_margin", "triplets": "hard"}
     easy = {"name": "triplet_margin", "triplets": "easy"}
-    mined = simplug.miners.build("chain", miners=[hard, easy])(distances, Pairs(positive, negative))
+    mined = simplug.miners.build("chain", miners=[hard, easy])(tensor(distances), Pairs(positive, negative))
     assert mined.band == (0.2, 0.0)
     assert not array(mined.positive).any()
     assert not array(mined.negative).any()
@@ -152,7 +153,7 @@ def test_bands_without_a_triplet_in_common_keep_nothing():
 def test_triplets_with_equal_distances_are_hard_and_not_semi_hard():
     distances, pairs = np.array([[1.0, 1.0]]), Pairs(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]))
     for triplets, expected in (("hard", 1), ("semi_hard", 0), ("all", 1), ("easy", 0)):
-        mined = simplug.miners.build("triplet_margin", triplets=triplets)(distances, pairs)
+        mined = simplug.miners.build("triplet_margin", triplets=triplets)(tensor(distances), pairs)
         assert array(mined.positive).sum() == array(mined.negative).sum() == expected
 
 
@@ -160,7 +161,7 @@ def test_triplets_with_equal_distances_are_hard_and_not_semi_hard():
 def test_pairs_at_the_same_distance_are_kept_together(name):
     distances = np.array([[0.5, 0.5, 0.9, 0.9, 2.0]])
     pairs = Pairs(np.array([[1.0, 1, 0, 0, 0]]), np.array([[0.0, 0, 1, 1, 1]]))
-    mined = simplug.miners.build(name)(distances, pairs)
+    mined = simplug.miners.build(name)(tensor(distances), pairs)
     assert array(mined.positive).tolist() == [[1, 1, 0, 0, 0]]
     assert array(mined.negative).tolist() == [[0, 0, 1, 1, 0]]
 
@@ -169,11 +170,11 @@ def test_an_anchor_that_lacks_one_kind_keeps_no_single_pair():
     distances = np.array([[0.1, 0.2], [0.3, 0.4]])
     pairs = Pairs(np.array([[1.0, 1], [0, 0]]), np.array([[0.0, 0], [1, 1]]))
     for miner in ("batch_hard", {"name": "batch_easy_hard", "pos_strategy": "hard", "neg_strategy": "hard"}):
-        mined = simplug.miners.build(miner)(distances, pairs)
+        mined = simplug.miners.build(miner)(tensor(distances), pairs)
         assert not array(mined.positive).any()
         assert not array(mined.negative).any()
     hardest_positive = {"name": "batch_easy_hard", "pos_strategy": "hard", "neg_strategy": "all"}
-    mined = simplug.miners.build(hardest_positive)(distances, pairs)
+    mined = simplug.miners.build(hardest_positive)(tensor(distances), pairs)
     assert array(mined.positive).tolist() == [[0, 1], [0, 0]]
     assert array(mined.negative).tolist() == [[0, 0], [1, 1]]
 
@@ -190,11 +191,11 @@ def test_strategies_that_wait_for_each_other_are_refused():
 def test_a_chain_lets_each_miner_choose_from_what_is_left():
     distances, positive, negative, _ = BATCHES["own"]
     half = {"name": "hdc", "hard_ratio": 0.5}
-    quarter = simplug.miners.build("chain", miners=[half, half])(distances, Pairs(positive, negative))
+    quarter = simplug.miners.build("chain", miners=[half, half])(tensor(distances), Pairs(positive, negative))
     for kept, given in ((quarter.positive, positive), (quarter.negative, negative)):
         assert array(kept).sum() == pytest.approx(given.sum() / 4, abs=2)
-    alone = simplug.miners.build("chain", miners=["batch_hard"])(distances, Pairs(positive, negative))
-    expected = simplug.miners.build("batch_hard")(distances, Pairs(positive, negative))
+    alone = simplug.miners.build("chain", miners=["batch_hard"])(tensor(distances), Pairs(positive, negative))
+    expected = simplug.miners.build("batch_hard")(tensor(distances), Pairs(positive, negative))
     np.testing.assert_array_equal(array(alone.positive), array(expected.positive))
     assert simplug.miners.build("chain", miners=["batch_hard", "angular"]).needs_among
     assert not simplug.miners.build("chain", miners=["batch_hard"]).needs_among
@@ -204,7 +205,7 @@ def test_weights_of_kept_pairs_are_unchanged():
     distances = np.array([[0.5, 0.4, 0.6]])
     pairs = Pairs(np.array([[0.25, 0.0, 0.0]]), np.array([[0.0, 3.0, 2.0]]))
     for miner in ("batch_hard", {"name": "triplet_margin", "triplets": "hard"}):
-        mined = simplug.miners.build(miner)(distances, pairs)
+        mined = simplug.miners.build(miner)(tensor(distances), pairs)
         assert array(mined.positive).tolist() == [[0.25, 0, 0]]
         assert array(mined.negative).tolist() == [[0, 3, 0]]
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from keras.ops import convert_to_tensor as tensor
 
 import simplug
 from simplug.api import Pairs
@@ -23,7 +24,7 @@ def on_the_sphere(count, dim, classes, seed=0):
 
 
 def mine(name, distances, positive, negative, **options):
-    mined = simplug.miners.build(name, **(MINERS[name] | options))(distances, Pairs(positive, negative))
+    mined = simplug.miners.build(name, **(MINERS[name] | options))(tensor(distances), Pairs(positive, negative))
     return array(mined.positive), array(mined.negative)
 
 
@@ -46,7 +47,7 @@ def test_the_same_pairs_are_drawn_in_every_mode(name, run):
     batch = on_the_sphere(60, 8, 6)
 
     def parts(distances, positive, negative):
-        mined = miner(distances, Pairs(positive, negative))
+        mined = miner(tensor(distances), Pairs(positive, negative))
         return mined.positive, mined.negative
 
     for kept, expected in zip(run(parts, *batch), mine(name, *batch), strict=True):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from keras.ops import convert_to_tensor as tensor
 
 import simplug
 from simplug.api import Pairs
@@ -16,7 +17,7 @@ def mine(embeddings, labels, **options):
     same = (labels[:, None] == labels[None, :]).astype(np.float64)
     pairs = Pairs(same - np.eye(len(labels)), 1 - same)
     distances = simplug.distances.build("cosine").numpy(embeddings, embeddings)
-    kept = simplug.miners.build("multi_similarity", **options)(distances, pairs)
+    kept = simplug.miners.build("multi_similarity", **options)(tensor(distances), pairs)
     return np.asarray(kept.positive), np.asarray(kept.negative)
 
 
@@ -38,7 +39,7 @@ def test_a_separated_batch_keeps_no_pair():
 def test_weights_of_kept_pairs_are_unchanged():
     distances = np.array([[0.5, 0.4]])
     pairs = Pairs(np.array([[0.25, 0.0]]), np.array([[0.0, 3.0]]))
-    kept = simplug.miners.build("multi_similarity")(distances, pairs)
+    kept = simplug.miners.build("multi_similarity")(tensor(distances), pairs)
     assert np.asarray(kept.positive).tolist() == [[0.25, 0.0]]
     assert np.asarray(kept.negative).tolist() == [[0.0, 3.0]]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from keras.ops import convert_to_tensor as tensor
 
 import simplug
 from simplug.api import Pairs
@@ -42,7 +43,7 @@ def mined_by(row):
     distances = simplug.distances.build(distance).numpy(rows, rows)
     same = (labels[:, None] == labels[None, :]).astype(np.float64)
     pairs = Pairs(same - np.eye(len(labels)), 1 - same)
-    return distances, simplug.miners.build(name, **options_of(row["args"]))(distances, pairs)
+    return distances, simplug.miners.build(name, **options_of(row["args"]))(tensor(distances), pairs)
 
 
 def kept(weights):
