@@ -55,7 +55,9 @@ def _weighted_mean(excess: Tensor, weights: Tensor, temperature: float) -> Tenso
         exponent = temperature * ops.relu(excess)
         kept = exponent * ops.cast(weights > 0, weights.dtype)
         top = ops.stop_gradient(ops.max(kept, axis=1, keepdims=True))
-        weights = weights * ops.exp(ops.minimum(exponent - top, 0))
+        # What is kept is never above the top, so no exponential overflows; a minimum with 0 would be a tie at the top
+        # itself, whose gradient some backends split.
+        weights = weights * ops.exp(kept - top)
         hinge = weights * ops.relu(excess)
     total = ops.sum(weights, axis=1)
     return ops.sum(hinge, axis=1) / (total + ops.cast(total <= 0, total.dtype))
