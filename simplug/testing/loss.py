@@ -44,7 +44,9 @@ class LossSuite(ComponentSuite):
         declared = component.state(DIM)
         assert set(state) == set(declared)
         for name, weight in declared.items():
-            assert form(array(state[name])) == (weight.shape, weight.dtype), name
+            held = array(state[name])
+            # Not every backend has whole numbers of every width.
+            assert (held.shape, held.dtype.kind) == (weight.shape, np.dtype(weight.dtype).kind), name
             if weight.trainable:
 
                 def moved(moving: Any, name: str = name) -> Any:

@@ -406,6 +406,7 @@ def test_the_dynamic_soft_margin_equals_the_peer_but_holds_its_distribution_stil
 def weighted_distances_gradient(distance, slopes, embeddings):
     from keras import ops
 
+    slopes = ops.convert_to_tensor(slopes)
     return value_and_gradient(lambda rows: ops.sum(distance(rows, rows) * slopes), embeddings)[1]
 
 
