@@ -10,8 +10,8 @@ from simplug.api import Pairs
 from simplug.api.numerics import Tensor, backend_dtype
 from simplug.api.positives import entries, fold_positives
 
-_WIDTH = 4
-"""How many positives of each anchor are looked at together: the largest arrays are (n, _WIDTH, m)."""
+_WIDTH, _ROOM = 4, 2**23
+"""How many positives of each anchor are looked at together, in (n, _WIDTH, m) arrays; one where (n, m) has more."""
 
 
 @attrs.frozen(eq=False)
@@ -59,7 +59,7 @@ class AllTriplets:
 
         fold = _Fold.of(self)
         total, count, active, pulled, pushed, *pushed_among = map(
-            ops.stop_gradient, fold_positives(fold.positive, fold.step, fold.start(), _WIDTH)
+            ops.stop_gradient, fold_positives(fold.positive, fold.step, fold.start(), _width(self.distances))
         )
         if self.band is None:
             count = ops.sum(fold.positive, axis=1) * ops.sum(fold.negative, axis=1)
@@ -84,7 +84,7 @@ def triplets_of_pairs(distances: Tensor, pairs: Pairs) -> Tensor:
         return ops.stop_gradient(each)
     # Under an infinite margin the slope of every hinge is 1, so that the slopes are the numbers of triplets.
     fold = _Fold.of(AllTriplets(distances, pairs, math.inf, band=pairs.band))
-    _, _, _, pulled, pushed = fold_positives(fold.positive, fold.step, fold.start(), _WIDTH)
+    _, _, _, pulled, pushed = fold_positives(fold.positive, fold.step, fold.start(), _width(distances))
     return ops.stop_gradient(ops.reshape(pulled[:-1], ops.shape(pushed)) + pushed * fold.negative)
 
 
@@ -199,6 +199,11 @@ class _Fold:
         m = ops.shape(self.distances)[1]
         weighted = swapped * ops.expand_dims(weight, 2) * ops.expand_dims(self.negative, 1)
         return ops.segment_sum(ops.reshape(weighted, (-1, m)), ops.reshape(column, (-1,)), num_segments=m)
+
+
+def _width(distances: Tensor) -> int:
+    n, m = distances.shape
+    return 1 if n is not None and m is not None and n * m > _ROOM else _WIDTH
 
 
 def _within(gap: Tensor, band: tuple[float, float]) -> Tensor:
