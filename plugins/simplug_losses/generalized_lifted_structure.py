@@ -5,8 +5,7 @@ from __future__ import annotations
 import attrs
 
 from simplug.api import Batch, Distance, PairLoss, Pairs, Term, component, option
-from simplug.api.numerics import Tensor
-from simplug_losses.log_sum_exp import log_sum_exp
+from simplug.api.numerics import Tensor, log_sum_exp
 
 
 @attrs.frozen(kw_only=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import attrs
 
 from simplug.api import Batch, Distance, PairLoss, Pairs, Term, component, option
-from simplug.api.numerics import Tensor
-from simplug_losses.log_sum_exp import log_add_exp, log_sum_exp
+from simplug.api.numerics import Tensor, log_sum_exp
 
 
 @attrs.frozen(kw_only=True)
@@ -42,6 +41,14 @@ class LiftedStructure(PairLoss):
         of_references = of_anchors
         if not batch.own:
             of_references = log_sum_exp(ops.transpose(nearness), ops.transpose(pairs.negative))
-        push = log_add_exp(ops.expand_dims(of_anchors, 1), ops.expand_dims(of_references, 0))
+        push = _log_add_exp(ops.expand_dims(of_anchors, 1), ops.expand_dims(of_references, 0))
         excess = ops.relu(push + (distances - self.pos_margin))
         return {"positive": Term(ops.square(excess) / 2, pairs.positive)}
+
+
+def _log_add_exp(first: Tensor, second: Tensor) -> Tensor:
+    """Return ``log(exp(first) + exp(second))`` of tensors that broadcast, with its exact gradient at equal values."""
+    from keras import ops
+
+    top = ops.stop_gradient(ops.maximum(first, second))
+    return top + ops.log(ops.exp(first - top) + ops.exp(second - top))

@@ -7,8 +7,7 @@ import math
 import attrs
 
 from simplug.api import Batch, PairLoss, Pairs, Term, option
-from simplug.api.numerics import Tensor, safe_sqrt
-from simplug_losses.log_sum_exp import log_sum_exp
+from simplug.api.numerics import Tensor, log_sum_exp, safe_sqrt
 
 
 @attrs.frozen(kw_only=True)
