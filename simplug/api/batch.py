@@ -56,7 +56,7 @@ class Batch:
             embeddings: (n, d), of any floating dtype; half precision becomes float32.
             ref_labels: Labels of the references.
             ref_embeddings: (m, d); None means the anchors themselves.
-            pairs: The relation, instead of labels.
+            pairs: The relation, (n, m), instead of labels; its weights take the dtype of the embeddings.
             state: What the loss keeps.
             training: See the class.
             label_rank: 1 for one label an example, 2 for a row of labels.
@@ -68,15 +68,13 @@ class Batch:
         if labels is not None and (ref_labels is None) != (ref_embeddings is None):
             raise InvalidInputError("ref_labels and ref_embeddings go together; one of them is missing")
         own = ref_embeddings is None
+        embeddings = _rows(embeddings)
+        references = embeddings if own else _rows(ref_embeddings)
         if labels is not None:
-            labels = checked_labels(labels, embeddings, label_rank)
-            ref_labels = labels if own else checked_labels(ref_labels, ref_embeddings, label_rank)
-        _check_rank(embeddings)
-        embeddings = as_float(embeddings)
-        references = embeddings
-        if not own:
-            _check_rank(ref_embeddings)
-            references = as_float(ref_embeddings)
+            labels = _checked_labels(labels, embeddings, label_rank)
+            ref_labels = labels if own else _checked_labels(ref_labels, references, label_rank)
+        if pairs is not None:
+            pairs = _pairs_in_precision_of(embeddings, pairs)
         held = {name: _in_precision_of(embeddings, value) for name, value in (state or {}).items()}
         return cls(embeddings, references, labels, ref_labels, pairs, own, held, training)
 
@@ -91,17 +89,27 @@ def values_of(tensor: Tensor) -> np.ndarray | None:
         return None
 
 
-def checked_labels(labels: Tensor, embeddings: Tensor, rank: int = 1) -> Tensor:
+def _rows(embeddings: Tensor) -> Tensor:
+    """Return embeddings as a tensor of float32 or float64, after checking what can be known of their shape."""
+    from keras import ops
+
+    embeddings = ops.convert_to_tensor(embeddings)
+    shape = tuple(embeddings.shape)
+    if len(shape) != 2:
+        raise InvalidInputError(f"embeddings must have shape (n, d), not {shape}")
+    return as_float(embeddings)
+
+
+def _checked_labels(labels: Tensor, embeddings: Tensor, rank: int) -> Tensor:
     """Return labels as (n,), or (n, c) for `rank` 2, after checking what can be known of their shape and dtype.
 
     Raises:
-        InvalidInputError: The embeddings are not of rank 2, the labels not integers of that shape ((n, 1) is as good
-            as (n,)), or their lengths differ.
+        InvalidInputError: The labels are not integers of that shape ((n, 1) is as good as (n,)), or there are not as
+            many as embeddings.
     """
     from keras import backend, ops
 
-    labels, embeddings = ops.convert_to_tensor(labels), ops.convert_to_tensor(embeddings)
-    _check_rank(embeddings)
+    labels = ops.convert_to_tensor(labels)
     dtype = backend.standardize_dtype(labels.dtype)
     if not backend.is_int_dtype(dtype):
         raise InvalidInputError(f"labels must be integers, not {dtype}")
@@ -127,9 +135,9 @@ def _in_precision_of(embeddings: Tensor, value: Tensor) -> Tensor:
     return ops.cast(value, embeddings.dtype) if backend.is_float_dtype(backend_dtype(value)) else value
 
 
-def _check_rank(embeddings: Tensor) -> None:
+def _pairs_in_precision_of(embeddings: Tensor, pairs: Pairs) -> Pairs:
+    """Return pairs with weights in the floating dtype of the embeddings."""
     from keras import ops
 
-    shape = tuple(ops.convert_to_tensor(embeddings).shape)
-    if len(shape) != 2:
-        raise InvalidInputError(f"embeddings must have shape (n, d), not {shape}")
+    positive, negative = (ops.cast(weights, embeddings.dtype) for weights in (pairs.positive, pairs.negative))
+    return attrs.evolve(pairs, positive=positive, negative=negative)

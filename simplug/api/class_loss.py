@@ -12,7 +12,7 @@ from simplug.api.loss import Loss
 from simplug.api.numerics import Tensor
 from simplug.api.pairs import Term
 from simplug.api.reducer import Reducer
-from simplug.api.regularizer import Regularizer
+from simplug.api.regularizer import Regularizer, penalized
 from simplug.api.state import State, Weight
 from simplug.kernel.component import component, option
 
@@ -67,11 +67,9 @@ class ClassLoss(Loss):
     def value(self, batch: Batch) -> Tensor:
         """Return the loss of a checked batch."""
         value = self.reducer(self.terms(batch), batch.labels)
-        if self.regularizer is not None:
-            value = value + self.regularizer_weight * self.regularizer(batch.embeddings)
-        if self.weight_regularizer is not None:
-            value = value + self.weight_regularizer_weight * self.weight_regularizer(batch.state["weight"])
-        return value
+        value = penalized(value, self.regularizer, self.regularizer_weight, batch.embeddings)
+        vectors = batch.state["weight"]
+        return penalized(value, self.weight_regularizer, self.weight_regularizer_weight, vectors)
 
 
 _NORMAL = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 1.0}}

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from simplug.api.batch import Batch, values_of
 from simplug.api.numerics import Tensor
+from simplug.api.pairs import Pairs
 from simplug.api.state import State, Weight
 from simplug.kernel.component import Component
 from simplug.kernel.errors import InvalidInputError
@@ -94,10 +95,11 @@ class Loss(Component, ABC):
         ref_labels: Tensor | None = None,
         ref_embeddings: Tensor | None = None,
         *,
+        pairs: Pairs | None = None,
         state: State | None = None,
         training: bool = True,
     ) -> Batch:
-        """Return what the loss was given as a batch that it can take; arguments as for :meth:`__call__`.
+        """Return what the loss was given as a batch that it can take; arguments as for :meth:`Batch.of`.
 
         Raises:
             InvalidInputError: It cannot take it; the message names the loss.
@@ -108,6 +110,7 @@ class Loss(Component, ABC):
                 embeddings,
                 ref_labels,
                 ref_embeddings,
+                pairs=pairs,
                 state=state,
                 training=training,
                 label_rank=self.label_rank,

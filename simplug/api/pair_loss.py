@@ -13,7 +13,7 @@ from simplug.api.miner import Miner
 from simplug.api.numerics import Tensor
 from simplug.api.pairs import COMPARISONS, Comparison, Pairs, Term
 from simplug.api.reducer import Reducer
-from simplug.api.regularizer import Regularizer
+from simplug.api.regularizer import Regularizer, penalized
 from simplug.api.state import State
 from simplug.kernel.component import component, option
 
@@ -56,9 +56,7 @@ class PairLoss(Loss):
         """Return the loss of a checked batch."""
         distances, pairs = self.mined(batch)
         value = self.reducer(self.terms(distances, pairs, batch), batch.labels)
-        if self.regularizer is not None:
-            value = value + self.regularizer_weight * self.regularizer(batch.embeddings)
-        return value
+        return penalized(value, self.regularizer, self.regularizer_weight, batch.embeddings)
 
     def mined(self, batch: Batch) -> tuple[Tensor, Pairs]:
         """Return the distances of a batch, with gradient, and the pairs that its miner chooses by them, without."""
@@ -95,10 +93,8 @@ class PairLoss(Loss):
             embeddings: (n, d) anchors.
             ref_embeddings: (m, d) references; None means the anchors themselves.
             state: As in :meth:`Loss.__call__`.
-        """
-        from keras import ops
 
-        batch = Batch.of(None, embeddings, None, ref_embeddings, state=state)
-        dtype = batch.embeddings.dtype
-        given = Pairs(ops.cast(pairs.positive, dtype), ops.cast(pairs.negative, dtype), pairs.band)
-        return self.value(self.accepted(attrs.evolve(batch, pairs=given)))
+        Raises:
+            InvalidInputError: The embeddings are not of rank 2, or the state is missing.
+        """
+        return self.value(self.batch(None, embeddings, None, ref_embeddings, pairs=pairs, state=state))

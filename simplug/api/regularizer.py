@@ -17,3 +17,8 @@ class Regularizer(Component, ABC):
     @abstractmethod
     def __call__(self, vectors: Tensor) -> Tensor:
         """Return the penalty of (n, d) vectors as a scalar."""
+
+
+def penalized(value: Tensor, regularizer: Regularizer | None, weight: float, vectors: Tensor) -> Tensor:
+    """Return the value of a loss with the weighted penalty on vectors added; as it is where there is no regularizer."""
+    return value if regularizer is None else value + weight * regularizer(vectors)

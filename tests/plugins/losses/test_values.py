@@ -139,45 +139,6 @@ def test_a_far_pair_outside_the_mask_does_not_swallow_the_kept_ones():
     assert np.isfinite(gradient).all()
 
 
-def test_pairs_can_be_given_as_weights():
-    from simplug.api import Pairs
-
-    rng = np.random.default_rng(2)
-    labels, embeddings = rng.integers(0, 3, size=8), rng.normal(size=(8, 4))
-    loss = simplug.losses.build("contrastive")
-    pairs = Pairs(*definitions.relation(labels))
-    assert float(loss.of_pairs(pairs, embeddings)) == pytest.approx(float(loss(labels, embeddings)), rel=1e-12)
-
-
-def test_a_regularizer_adds_its_weighted_penalty():
-    import attrs
-
-    from simplug.api import Regularizer
-
-    @attrs.frozen
-    class SquaredNorm(Regularizer):
-        """The mean squared norm."""
-
-        def __call__(self, vectors):
-            from keras import ops
-
-            return ops.mean(ops.sum(ops.square(vectors), axis=1))
-
-    simplug.regularizers.register("squared_norm_of_this_test", SquaredNorm)
-    try:
-        rng = np.random.default_rng(4)
-        labels, embeddings = rng.integers(0, 3, size=8), rng.normal(size=(8, 4))
-        plain = simplug.losses.build("contrastive")
-        penalised = simplug.losses.build(
-            "contrastive", regularizer="squared_norm_of_this_test", regularizer_weight=0.25
-        )
-        penalty = np.mean(np.sum(embeddings**2, axis=1))
-        expected = float(plain(labels, embeddings)) + 0.25 * penalty
-        assert float(penalised(labels, embeddings)) == pytest.approx(expected, rel=1e-9)
-    finally:
-        simplug.regularizers.unregister("squared_norm_of_this_test")
-
-
 def in_our_terms(name, arguments):
     """Translate the other library's arguments: its margins under a similarity are similarities, ours distances."""
     arguments = dict(arguments)
