@@ -343,14 +343,19 @@ def measure_memory(options: argparse.Namespace) -> list[dict[str, Any]]:
 def pair_losses(starts: Sequence[str] | None) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the losses over pairs and triplets: those of the cases, then what else is installed, with its defaults."""
     import simplug
+    from simplug.kernel.errors import ConfigError
 
     tables = {case.name: dict(case.ours) for case in CASES}
     compared = {table["name"] for table in tables.values()}
     tables |= {name: {"name": name} for name in simplug.losses.names() if name not in compared}
     for title, table in tables.items():
-        is_chosen = starts is None or title.startswith(tuple(starts))
-        if is_chosen and simplug.losses.get(table["name"]).compares == "pairs":
-            yield title, table
+        if starts is None or title.startswith(tuple(starts)):
+            try:
+                loss = simplug.losses.build(table)
+            except ConfigError:  # it asks for more, such as the number of classes: no loss over pairs alone
+                continue
+            if loss.compares == "pairs":
+                yield title, table
 
 
 def peer_python(folder: Path) -> Path:

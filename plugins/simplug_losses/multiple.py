@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import attrs
 
 from simplug.api import Batch, Distance, InvalidInputError, Loss, Weight, components, option
+from simplug.api.loss import Compared
 from simplug.api.numerics import Tensor
 from simplug.api.state import prefixed, within
 
@@ -49,13 +48,13 @@ class Multiple(Loss):
             raise InvalidInputError(f"losses must take labels of one form: {forms}")
 
     @property
-    def compares(self) -> Literal["pairs", "classes", "views"]:  # type: ignore[override]
+    def compares(self) -> Compared:
         """Views if all losses do; classes if one does; else pairs."""
         found = {loss.compares for loss in self.losses}
         return next(iter(found)) if len(found) == 1 else "classes"
 
     @property
-    def takes_references(self) -> bool:  # type: ignore[override]
+    def takes_references(self) -> bool:
         """Whether every loss does."""
         return all(loss.takes_references for loss in self.losses)
 

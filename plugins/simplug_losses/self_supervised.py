@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
 import attrs
 
 from simplug.api import Batch, Distance, InvalidInputError, Loss, Weight, component, option
+from simplug.api.loss import Compared
 from simplug.api.numerics import Tensor
 from simplug.api.state import prefixed, within
 from simplug.api.view_loss import views_of
@@ -27,7 +26,6 @@ class SelfSupervised(Loss):
         ValueError: The loss inside does not compare pairs, takes rows of labels or has a fixed number of classes.
     """
 
-    compares: ClassVar[Literal["pairs", "classes", "views"]] = "views"
     loss: Loss = component("loss", default="nt_xent", doc="the pair loss that compares the views")
     symmetric: bool = option(True, doc="whether second views are anchors, too, and views are compared with all others")
 
@@ -40,6 +38,11 @@ class SelfSupervised(Loss):
             raise InvalidInputError(
                 f"loss must take any single labels, here the numbers of the examples; {name} does not"
             )
+
+    @property
+    def compares(self) -> Compared:
+        """Two views of each example."""
+        return "views"
 
     @property
     def distance(self) -> Distance | None:

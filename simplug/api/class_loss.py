@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Literal
 
 import attrs
 
 from simplug.api.batch import Batch
-from simplug.api.loss import Loss
+from simplug.api.loss import Compared, Loss
 from simplug.api.numerics import Tensor
 from simplug.api.pairs import Term
 from simplug.api.reducer import Reducer
@@ -26,8 +25,6 @@ class ClassLoss(Loss):
     :meth:`logits`.
     """
 
-    compares: ClassVar[Literal["pairs", "classes", "views"]] = "classes"
-    takes_references: ClassVar[bool] = False
     num_classes: int = option(ge=1, doc="how many classes there are; labels go from 0 to one less")
     reducer: Reducer = component("reducer", default="mean", doc="how the values become one number")
     regularizer: Regularizer | None = component("regularizer", default=None, doc="a penalty on the embeddings")
@@ -36,6 +33,16 @@ class ClassLoss(Loss):
         "regularizer", default=None, doc="a penalty on the class vectors"
     )
     weight_regularizer_weight: float = option(1.0, ge=0, doc="the weight of that penalty")
+
+    @property
+    def compares(self) -> Compared:
+        """Labels and learned vectors of the classes."""
+        return "classes"
+
+    @property
+    def takes_references(self) -> bool:
+        """The class vectors are all that a batch is compared with."""
+        return False
 
     @property
     def label_limit(self) -> int | None:

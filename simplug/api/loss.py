@@ -12,6 +12,14 @@ from simplug.api.state import State, Weight
 from simplug.kernel.component import Component
 from simplug.kernel.errors import InvalidInputError
 
+Compared = Literal["pairs", "classes", "views"]
+"""What a batch must bring.
+
+``pairs``: labels that make pairs, with references or without. ``classes``: labels from 0 up, compared with learned
+vectors of the classes, no references. ``views``: two views of each example, as embeddings and references row by row, or
+as the two halves of one batch; its labels are not looked at.
+"""
+
 
 class Loss(Component, ABC):
     """Labels and embeddings to a scalar to be minimised, in Keras ops with static shapes.
@@ -20,18 +28,19 @@ class Loss(Component, ABC):
     declares it in :meth:`state`, gets it in :attr:`Batch.state`, and says in :meth:`next_state` how it changes what
     the optimizer does not train. Whoever runs it holds the tensors: :class:`simplug.SimilarityModel`, or the Keras
     layer ``simplug.Head``.
-
-    Attributes:
-        compares: What a batch must bring: ``"pairs"``: labels that make pairs, with references or without;
-            ``"classes"``: labels from 0 up, compared with learned vectors of the classes, no references; ``"views"``:
-            two views of each example, as embeddings and references row by row, or as the two halves of one batch; its
-            labels are not looked at.
-        takes_references: It can compare the batch with references of the caller's.
     """
 
     kind: ClassVar[str] = "loss"
-    compares: ClassVar[Literal["pairs", "classes", "views"]] = "pairs"
-    takes_references: ClassVar[bool] = True
+
+    @property
+    def compares(self) -> Compared:
+        """What a batch must bring; here, pairs."""
+        return "pairs"
+
+    @property
+    def takes_references(self) -> bool:
+        """Whether the batch can be compared with references of the caller's; here, it can."""
+        return True
 
     @property
     def label_rank(self) -> int:

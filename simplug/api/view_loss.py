@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Literal
 
 import attrs
 
 from simplug.api.batch import Batch
-from simplug.api.loss import Loss
+from simplug.api.loss import Compared, Loss
 from simplug.api.numerics import Tensor
 from simplug.kernel.errors import InvalidInputError
 
@@ -21,7 +20,10 @@ class ViewLoss(Loss):
     batch. A subclass defines :meth:`between`.
     """
 
-    compares: ClassVar[Literal["pairs", "classes", "views"]] = "views"
+    @property
+    def compares(self) -> Compared:
+        """Two views of each example."""
+        return "views"
 
     @abstractmethod
     def between(self, first: Tensor, second: Tensor, batch: Batch) -> Tensor:

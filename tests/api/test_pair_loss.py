@@ -59,7 +59,7 @@ def test_what_a_loss_of_given_pairs_cannot_take_is_refused_in_its_name():
     with pytest.raises(InvalidInputError, match=r"^Apart: embeddings must have shape \(n, d\), not \(6,\)$"):
         Apart().of_pairs(pairs, EMBEDDINGS, EMBEDDINGS[:, 0])
     margin = simplug.losses.build("margin", learn_beta=True)
-    with pytest.raises(InvalidInputError, match="^Margin keeps beta from step to step"):
+    with pytest.raises(InvalidInputError, match=r"^Margin keeps beta from step to step"):
         margin.of_pairs(pairs, EMBEDDINGS)
 
 
