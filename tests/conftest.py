@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -51,6 +53,20 @@ class Site:
         ]
         (info / "entry_points.txt").write_text("\n\n".join(groups) + "\n")
         simplug.refresh()
+
+
+@pytest.fixture
+def rewrite_manifest() -> Callable[..., Path]:
+    """Change values of a manifest as another version would have written it, its own hash included."""
+
+    def rewrite(file: Path, **values: object) -> Path:
+        data = {**json.loads(file.read_text()), **values}
+        del data["sha256"]
+        text = json.dumps(data, indent=1, sort_keys=True)
+        file.write_text(json.dumps({**data, "sha256": hashlib.sha256(text.encode()).hexdigest()}))
+        return file
+
+    return rewrite
 
 
 @pytest.fixture

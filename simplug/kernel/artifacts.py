@@ -31,6 +31,8 @@ FORMAT = 1
 
 MANIFEST = "manifest.json"
 
+_CHECK = "sha256"
+
 
 @attrs.frozen
 class Manifest:
@@ -260,7 +262,17 @@ def _sync(path: Path) -> None:
 
 
 def _encode(manifest: Manifest) -> bytes:
-    return (json.dumps(attrs.asdict(manifest), indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+    data = attrs.asdict(manifest)
+    return (_text({**data, _CHECK: _check(data)}) + "\n").encode()
+
+
+def _text(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, indent=1, sort_keys=True, allow_nan=False)
+
+
+def _check(data: Mapping[str, Any]) -> str:
+    """Return the hash of a manifest's own values: a flipped digit of a setting would still be a setting."""
+    return hashlib.sha256(_text(data).encode()).hexdigest()
 
 
 def _decode(path: Path, artifact: str) -> Manifest:
@@ -279,6 +291,7 @@ def _decode(path: Path, artifact: str) -> Manifest:
             f"{path} has format {data['format']}, written by simplug {data.get('simplug')}; this is simplug "
             f"{own_version()}, which reads up to format {FORMAT}: pip install -U simplug"
         )
+    check = data.pop(_CHECK, None)
     names = {field.name for field in attrs.fields(Manifest)}
     if (
         set(data) != names
@@ -286,6 +299,8 @@ def _decode(path: Path, artifact: str) -> Manifest:
         or not all(isinstance(text, str) for key in ("providers", "files") for text in data[key].values())
     ):
         raise ArtifactError(f"{path} is damaged: it is not a manifest of format {FORMAT}")
+    if check != _check(data):
+        raise ArtifactError(f"{path} is damaged: it is not as it was written (sha256 differs)")
     if data["artifact"] != artifact:
         raise ArtifactError(f"{path} is a saved {data['artifact']}, not a saved {artifact}")
     return Manifest(**data)

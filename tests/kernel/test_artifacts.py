@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -27,18 +28,13 @@ from simplug.kernel.errors import ArtifactError, ConfigError, InvalidInputError,
 
 
 @pytest.fixture
-def saved(reducers, tmp_path):
+def saved(reducers, tmp_path, rewrite_manifest):
     """A saved component, and a way to change what its file says."""
     file = tmp_path / "reducer.json"
     component = reducers.build("everything", count=7, other={"name": "halve", "factor": 0.25}, several=["halve"])
     simplug.save(component, file)
 
-    def change(**values: object) -> Path:
-        data = json.loads(file.read_text())
-        file.write_text(json.dumps({**data, **values}))
-        return file
-
-    return component, file, change
+    return component, file, functools.partial(rewrite_manifest, file)
 
 
 def test_a_component_comes_back_equal(saved):
@@ -129,6 +125,21 @@ def test_what_is_no_json_object_is_refused(tmp_path, content):
     file.write_bytes(content)
     with pytest.raises(ArtifactError, match=r"bad\.json is damaged: "):
         load_component(file)
+
+
+def test_every_flipped_bit_of_a_saved_component_is_refused(saved):
+    component, file, _ = saved
+    whole = file.read_bytes()
+    for place in range(0, len(whole) - 1):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        file.write_bytes(damaged)
+        try:
+            # White space is not part of what is said.
+            assert load_component(file) == component
+            assert json.loads(damaged) == json.loads(whole)
+        except ArtifactError:
+            pass
 
 
 def test_every_truncation_is_refused(saved):
@@ -248,11 +259,9 @@ def test_a_flipped_bit_a_missing_file_and_a_shorter_one_are_refused(folder):
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "deep/../../outside", "", ".", "a\0b"])
-def test_a_name_that_leads_outside_the_folder_is_refused(folder, name):
+def test_a_name_that_leads_outside_the_folder_is_refused(folder, name, rewrite_manifest):
     (folder.parent / "outside").write_text("secret")
-    manifest = json.loads((folder / MANIFEST).read_text())
-    manifest["files"] = {name: sha256(folder.parent / "outside")}
-    (folder / MANIFEST).write_text(json.dumps(manifest))
+    rewrite_manifest(folder / MANIFEST, files={name: sha256(folder.parent / "outside")})
     with pytest.raises(ArtifactError, match="is damaged"):
         read_manifest(folder, "run")
 
