@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from simplug.api import Batch, PairLoss, Pairs, Term, option
-from simplug.api.numerics import Tensor
+from simplug.api.numerics import TINY, Tensor
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +43,4 @@ class IntraPairVariance(PairLoss):
 def _mean_similarity(distances: Tensor, weights: Tensor) -> Tensor:
     from keras import ops
 
-    return 1 - ops.sum(distances * weights) / ops.maximum(ops.sum(weights), _TINY)
-
-
-_TINY = 1e-12
+    return 1 - ops.sum(distances * weights) / ops.maximum(ops.sum(weights), TINY)

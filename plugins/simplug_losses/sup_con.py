@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from simplug.api import Batch, PairLoss, Pairs, Reducer, Term, component, option
-from simplug.api.numerics import Tensor, log_sum_exp
+from simplug.api.numerics import TINY, Tensor, log_sum_exp
 
 
 @attrs.frozen(kw_only=True)
@@ -35,9 +35,6 @@ class SupCon(PairLoss):
         count = ops.sum(pairs.positive, axis=1)
         weights = ops.cast((count > 0) & (ops.max(pairs.negative) > 0), distances.dtype)
         nearness = distances * (-1 / self.temperature)
-        of_positives = ops.sum(pairs.positive * nearness, axis=1) / ops.maximum(count, _TINY)
+        of_positives = ops.sum(pairs.positive * nearness, axis=1) / ops.maximum(count, TINY)
         of_all = log_sum_exp(nearness, pairs.positive + pairs.negative)
         return {"anchors": Term((of_all - of_positives) * weights, weights)}
-
-
-_TINY = 1e-12

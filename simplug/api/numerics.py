@@ -13,7 +13,8 @@ import numpy as np
 Tensor = Any
 """A tensor of the Keras backend in use."""
 
-_TINY = 1e-12
+TINY = 1e-12
+"""What a norm or a sum of weights must exceed to be divided by."""
 
 
 def as_float(values: Tensor) -> Tensor:
@@ -38,7 +39,7 @@ def unit_rows(rows: Tensor) -> Tensor:
     from keras import ops
 
     squares = ops.sum(ops.square(rows), axis=-1, keepdims=True)
-    kept = ops.cast(squares > _TINY**2, squares.dtype)
+    kept = ops.cast(squares > TINY**2, squares.dtype)
     return rows * (ops.rsqrt(squares + (1 - kept)) * kept)
 
 
@@ -90,29 +91,31 @@ def log1p_sum_exp(values: Tensor, weights: Tensor) -> Tensor:
     return ops.softplus(log_sum_exp(values, weights))
 
 
-def with_gradient(result: Tensor, at: Tensor, gradient: Callable[[Tensor], Tensor]) -> Tensor:
+def with_gradient(
+    result: Tensor, at: Tensor | tuple[Tensor, ...], gradient: Callable[[Tensor], Tensor | tuple[Tensor, ...]]
+) -> Tensor:
     """Return `result` as a function of `at` whose gradient is known.
 
     It spares what differentiation would do step by step: a softmax is at hand as soon as its logarithm is.
 
     Args:
         result: What was worked out from `at`, without gradient.
-        at: The tensor to differentiate by.
-        gradient: From the gradient by the result, of the shape of `result`, to that by `at`, of the shape of `at`. What
-            else it looks at must be without gradient.
+        at: The tensor to differentiate by, or several.
+        gradient: From the gradient by the result, of the shape of `result`, to that by `at`, of the shape of `at`; a
+            tuple for several. What else it looks at must be without gradient.
     """
     from keras import ops
 
     held = ops.stop_gradient(result)
 
-    def known(moving: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+    def known(*moving: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
         # The backends differ in how they pass the gradient from above: as the last argument, or by name.
         def backward(*arguments: Tensor, upstream: Tensor | None = None) -> Tensor:
             return gradient(arguments[0] if upstream is None else upstream)
 
         return held, backward
 
-    return ops.custom_gradient(known)(at)
+    return ops.custom_gradient(known)(*(at if isinstance(at, tuple) else (at,)))
 
 
 def running_sum(rows: Tensor) -> Tensor:
