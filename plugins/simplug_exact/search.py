@@ -68,6 +68,15 @@ class ExactEngine(Engine):
         """Return the nearest rows of (q, d) queries and their distances."""
         return scan(self._distance.numpy, queries, self._blocks(), k, cells=self._cells)
 
+    def rows(self) -> np.ndarray:
+        """Return the (n,) live rows, ascending."""
+        return self._rows[: self._used][self._live[: self._used]]
+
+    def vectors(self, rows: np.ndarray) -> np.ndarray:
+        """Return the (n, d) float32 vectors of live rows."""
+        vectors: np.ndarray = self._vectors[np.searchsorted(self._rows[: self._used], rows)]
+        return vectors
+
     def _blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for start in range(0, self._used, _BLOCK_ROWS):
             part = slice(start, min(start + _BLOCK_ROWS, self._used))

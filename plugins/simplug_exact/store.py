@@ -78,6 +78,13 @@ class MemoryRecords(Records):
             self._last_id = max(self._last_id, int(added.ids.max()))
         self._sequence += 1
 
+    def adopt(self, sequence: int, last_row: int, last_id: int) -> None:
+        """Take over the counters of the store whose records were copied into this one."""
+        self._sequence, self._last_row, self._last_id = sequence, last_row, last_id
+
+    def flush(self) -> None:
+        """Do nothing: there is no disk."""
+
     def keys(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return rows, ids and labels of all records, in ascending order of rows."""
         records = self._records.values()

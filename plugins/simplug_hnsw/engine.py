@@ -85,6 +85,27 @@ class HnswEngine(Engine):
             distances = np.pad(distances, missing, constant_values=np.inf)
         return rows, distances
 
+    def rows(self) -> np.ndarray:
+        """Return the (n,) live rows, ascending."""
+        every = np.array(self._graph.get_ids_list(), dtype=np.int64)
+        return np.setdiff1d(every, np.fromiter(self._removed, dtype=np.int64), assume_unique=True)
+
+    def vectors(self, rows: np.ndarray) -> np.ndarray:
+        """Return the (n, d) float32 vectors of live rows, as the graph got them."""
+        if not len(rows):
+            return np.empty((0, self._dim), dtype=np.float32)
+        found: np.ndarray = self._graph.get_items(rows, return_type="numpy")
+        return found
+
+    @property
+    def removed(self) -> int:
+        """How many removed rows still take space in the graph."""
+        return len(self._removed)
+
+    def tune(self, effort: int) -> None:
+        """Set how many candidates are kept while searching."""
+        self._graph.set_ef(effort)
+
     def save(self, folder: Path) -> None:
         """Write the graph, the rows that are marked as removed, and what the graph's own file does not say.
 
@@ -128,10 +149,10 @@ class HnswEngine(Engine):
         return rows, values
 
     def _blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        live = np.array(sorted(set(self._graph.get_ids_list()) - self._removed), dtype=np.int64)
+        live = self.rows()
         for start in range(0, len(live), _BLOCK_ROWS):
             rows = live[start : start + _BLOCK_ROWS]
-            yield rows, self._graph.get_items(rows, return_type="numpy")
+            yield rows, self.vectors(rows)
 
 
 def load_engine(recipe: Hnsw, folder: Path, dim: int, distance: Distance) -> HnswEngine:

@@ -134,6 +134,19 @@ class LmdbRecords(Records):
 
         self._environment.write(change)
 
+    def adopt(self, sequence: int, last_row: int, last_id: int) -> None:
+        """Take over the counters of the store whose records were copied into this one."""
+
+        def change(transaction: Any) -> None:
+            state = self._read_state(transaction)
+            new = attrs.evolve(state, sequence=sequence, last_row=last_row, last_id=last_id)
+            transaction.put(_STATE_KEY, new.packed(), db=self._meta)
+
+        self._environment.write(change)
+
+    def flush(self) -> None:
+        """Do nothing: every commit is on the disk when it returns."""
+
     def _append(self, transaction: Any, additions: tuple[list[tuple[bytes, bytes]], ...]) -> None:
         for database, items in zip((self._heads, self._vectors, self._payloads), additions, strict=True):
             _, put = transaction.cursor(database).putmulti(items, append=True)

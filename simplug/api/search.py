@@ -43,6 +43,27 @@ class Engine(ABC):
             distance inf.
         """
 
+    @abstractmethod
+    def rows(self) -> np.ndarray:
+        """Return the (n,) live rows, ascending."""
+
+    @abstractmethod
+    def vectors(self, rows: np.ndarray) -> np.ndarray:
+        """Return the (n, d) float32 vectors of live rows as the structure has them.
+
+        They are prepared by :meth:`simplug.api.Distance.prepare`, and rounded where the search is
+        :attr:`~Search.coarse`.
+        """
+
+    @property
+    def removed(self) -> int:
+        """How many removed rows still take space here, which building the structure anew would give back."""
+        return 0
+
+    def tune(self, effort: int) -> None:
+        """Set the option that is the :attr:`~Search.effort` of the search."""
+        raise TypeError(f"{type(self).__name__} has no option to tune")
+
     def save(self, folder: Path) -> None:
         """Write the structure into an empty folder; only asked of a search with the flag `persistent`.
 
@@ -59,12 +80,24 @@ class Search(Component, ABC):
         exact: Whether the neighbours are the true ones.
         persistent: Whether the structure can be saved and loaded; otherwise it is rebuilt from the store.
         spaces: The spaces of :attr:`simplug.api.Distance.space` that it serves; None means any distance at all.
+        effort: The name of the integer option that trades time for recall and may change at any time, as ``ef`` of
+            ``hnsw``; None if there is none.
     """
 
     kind: ClassVar[str] = "search"
     exact: ClassVar[bool] = False
     persistent: ClassVar[bool] = False
     spaces: ClassVar[frozenset[str] | None] = frozenset({"l2", "ip"})
+    effort: ClassVar[str | None] = None
+
+    @property
+    def coarse(self) -> int:
+        """How many times k rows the index asks for, to measure their distances again with the stored embeddings.
+
+        0 says that the distances of the structure are those of the definition already; a search that keeps rounded
+        vectors says how many it takes to have the true neighbours among them.
+        """
+        return 0
 
     @abstractmethod
     def create(self, dim: int, distance: Distance) -> Engine:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -72,6 +72,20 @@ class Records(ABC):
         """
 
     @abstractmethod
+    def adopt(self, sequence: int, last_row: int, last_id: int) -> None:
+        """Take over the counters of the store whose records were copied into this one.
+
+        Args:
+            sequence: Its :attr:`sequence`.
+            last_row: Its :attr:`last_row`, at least that of this store.
+            last_id: Its :attr:`last_id`, at least that of this store.
+        """
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Bring every commit to the disk; for stores that may be told to let commits return earlier."""
+
+    @abstractmethod
     def keys(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return rows, ids and labels of all records, in ascending order of rows.
 
@@ -99,20 +113,13 @@ class Records(ABC):
     def close(self) -> None:
         """Close the store; what was committed to a persistent store stays."""
 
-    def scan(self, size: int = 8192) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield all rows and their embeddings, up to `size` at a time, in ascending order."""
-        rows = self.keys()[0]
-        for start in range(0, len(rows), size):
-            part = rows[start : start + size]
-            yield part, self.embeddings(part)
-
 
 class Store(Component, ABC):
     """Where the records of an index live.
 
     Attributes:
-        persistent: Whether a commit is on disk when it returns; otherwise the index writes the records as files
-            when it is saved or closed.
+        persistent: Whether commits go to the disk, by default before they return; otherwise the index writes the
+            records as files when it is flushed, saved or closed.
     """
 
     kind: ClassVar[str] = "store"

@@ -1,10 +1,10 @@
 """The folder of an index: what lies where, and how it is written so that no crash leaves half of it.
 
 ====================  ============================================================================================
-``manifest.json``     what the index is made of; written once and last, so a folder without it is no index
-``store/``            the records of a persistent store, which guards them itself
+``manifest.json``     what the index is made of; written last, so a folder without it is no index
+``store/<g>/``        the records of a persistent store, which guards them itself; the manifest says which g counts
 ``records/<n>/``      the records of any other store after commit n; the highest n counts
-``graph/``            the saved search structure: only a cache, checked before use, rebuilt when in doubt
+``graph/<n>/``        the search structure after commit n: only a cache, checked before use; two are kept
 ``calibration.json``  the cut points
 ``lock``              the process number of the writer
 ====================  ============================================================================================
@@ -33,7 +33,9 @@ from simplug.kernel.errors import ArtifactError, SimplugError
 STORE, RECORDS, GRAPH, CALIBRATION, LOCK = "store", "records", "graph", "calibration.json", "lock"
 _PARTS = (STORE, RECORDS, GRAPH, CALIBRATION, LOCK)
 _UNFINISHED = re.compile(r"\..+\.(tmp|old)")
+_NUMBER = re.compile("0|[1-9][0-9]*")
 _COPIED_AT_ONCE = 4096
+_KEPT_GRAPHS = 2
 _COLUMNS = ("rows", "ids", "labels", "embeddings", "payloads", "ends")
 
 
@@ -90,59 +92,56 @@ def require_free(path: Path, *, overwrite: bool) -> None:
 
 
 def finish(path: Path, recipe: Recipe) -> None:
-    """Write the manifest, which makes the folder an index."""
+    """Write the manifest, which makes the folder an index, or an index of other settings."""
     write_manifest(path, "index", recipe.to_config(), recipe.providers(), leave_out=_PARTS)
+
+
+def store_folder(path: Path, recipe: Recipe) -> Path | None:
+    """Return where the store has its files; None for a store that has none."""
+    return path / STORE / str(recipe.generation) if recipe.store.persistent else None
 
 
 def clean(path: Path) -> None:
     """Remove what crashes left unfinished; only for the holder of the lock."""
-    for folder in (path, path / RECORDS):
+    for folder in (path, path / RECORDS, path / GRAPH, path / STORE):
         if folder.is_dir():
             for inside in folder.iterdir():
                 if _UNFINISHED.fullmatch(inside.name):
                     _remove(inside)
 
 
-def copy_records(source: Records, target: Records, dim: int) -> None:
-    """Copy all records, and which rows and ids were ever used, into an empty store."""
+def remove_other_stores(path: Path, recipe: Recipe) -> None:
+    """Remove the records of other generations: a compaction that was not finished, or has been."""
+    if recipe.store.persistent:
+        for inside in (path / STORE).glob("*"):
+            if inside != store_folder(path, recipe):
+                _remove(inside)
+
+
+def copy_records(source: Records, target: Records) -> None:
+    """Copy all records, and what the store remembers of removed ones, into an empty store."""
     rows, ids, labels = source.keys()
     for start in range(0, len(rows), _COPIED_AT_ONCE):
         part = slice(start, start + _COPIED_AT_ONCE)
         copied = Rows(rows[part], ids[part], labels[part], source.embeddings(rows[part]), source.payloads(rows[part]))
         target.commit(copied, no_rows())
-    remember_used(target, dim, source.last_row, source.last_id)
+    target.adopt(source.sequence, source.last_row, source.last_id)
+    target.flush()
 
 
-def remember_used(records: Records, dim: int, last_row: int, last_id: int) -> None:
-    """Let a store know rows and ids that its records no longer show.
-
-    A record that comes and goes leaves its row and its id behind as used.
-    """
-    if records.last_row < last_row or records.last_id < last_id:
-        row = np.array([max(records.last_row + 1, last_row)])
-        passing = Rows(row, np.array([last_id]), np.array([-1]), np.zeros((1, dim), dtype=np.float32), [b""])
-        records.commit(passing, no_rows())
-        records.commit(None, row)
-
-
-def write_copy(path: Path, recipe: Recipe, records: Records, engine: Engine) -> int:
-    """Write records and search structure into an empty folder, and return the sequence of the copy."""
-    copy = recipe.store.open(path / STORE if recipe.store.persistent else None, recipe.dim)
-    try:
-        copy_records(records, copy, recipe.dim)
-        sequence = copy.sequence
+def write_copy(path: Path, recipe: Recipe, records: Records, engine: Engine) -> None:
+    """Write records and search structure into an empty folder."""
+    with contextlib.closing(recipe.store.open(store_folder(path, recipe), recipe.dim)) as copy:
+        copy_records(records, copy)
         if not recipe.store.persistent:
-            write_records(path, recipe, copy, sequence)
-    finally:
-        copy.close()
+            write_records(path, recipe, copy)
     if recipe.search.persistent:
-        save_graph(path, recipe, engine, sequence)
-    return sequence
+        save_graph(path, recipe, engine, records.sequence)
 
 
-def write_records(path: Path, recipe: Recipe, records: Records, sequence: int) -> None:
+def write_records(path: Path, recipe: Recipe, records: Records) -> None:
     """Write the records of a store that is not persistent as files, and remove those of earlier commits."""
-    final = path / RECORDS / str(sequence)
+    final = path / RECORDS / str(records.sequence)
     if not final.exists():
         rows, ids, labels = records.keys()
         payloads = records.payloads(rows)
@@ -157,7 +156,7 @@ def write_records(path: Path, recipe: Recipe, records: Records, sequence: int) -
                     raise ArtifactError(f"{final} cannot be written: {cause}") from cause
             config = {
                 "uuid": recipe.uuid,
-                "sequence": sequence,
+                "sequence": records.sequence,
                 "last_row": records.last_row,
                 "last_id": records.last_id,
             }
@@ -167,24 +166,25 @@ def write_records(path: Path, recipe: Recipe, records: Records, sequence: int) -
             _remove(older)
 
 
-def read_records(path: Path, recipe: Recipe, records: Records) -> int:
-    """Read the records that :func:`write_records` wrote into an empty store, and return their sequence.
+def read_records(path: Path, recipe: Recipe, records: Records) -> None:
+    """Read the records that :func:`write_records` wrote into an empty store.
 
     Raises:
         ArtifactError: There are none, or they are damaged.
     """
-    found = [int(folder.name) for folder in (path / RECORDS).glob("*") if folder.name.isdigit()]
+    found = _numbered(path / RECORDS)
     if not found:
         raise ArtifactError(f"{path} is damaged: its records are missing")
-    folder = path / RECORDS / str(max(found))
+    folder = path / RECORDS / str(found[0])
     try:
         config, columns = _columns(folder)
     except ArtifactError:
         if folder.exists():
             raise
         # A writer in another process has replaced them by newer ones meanwhile.
-        return read_records(path, recipe, records)
-    if config.get("uuid") != recipe.uuid or config.get("sequence") != max(found):
+        read_records(path, recipe, records)
+        return
+    if config.get("uuid") != recipe.uuid or config.get("sequence") != found[0]:
         raise ArtifactError(f"{folder} belongs to another index")
     rows, ids, labels, embeddings, payloads, ends = columns
     if len({len(column) for column in (rows, ids, labels, embeddings, ends)}) > 1 or embeddings.shape[1] != recipe.dim:
@@ -193,8 +193,7 @@ def read_records(path: Path, recipe: Recipe, records: Records) -> int:
         starts = np.concatenate([[0], ends[:-1]])
         texts = [payloads[start:end].tobytes() for start, end in zip(starts, ends, strict=True)]
         records.commit(Rows(rows, ids, labels, embeddings, texts), no_rows())
-    remember_used(records, recipe.dim, config["last_row"], config["last_id"])
-    return int(config["sequence"])
+    records.adopt(config["sequence"], config["last_row"], config["last_id"])
 
 
 def _columns(folder: Path) -> tuple[Mapping[str, Any], list[np.ndarray]]:
@@ -206,35 +205,51 @@ def _columns(folder: Path) -> tuple[Mapping[str, Any], list[np.ndarray]]:
 
 
 def save_graph(path: Path, recipe: Recipe, engine: Engine, sequence: int) -> None:
-    """Save the search structure with what it was made from, in place of an earlier one."""
-    with staged_folder(path / GRAPH, overwrite=True) as staging:
+    """Save the search structure with what it was made from, and remove all older ones but one."""
+    with staged_folder(path / GRAPH / str(sequence), overwrite=True) as staging:
         try:
             engine.save(staging)
         except OSError as cause:
             raise ArtifactError(f"{path / GRAPH} cannot be written: {cause}") from cause
-        write_manifest(staging, "graph", {**recipe.to_config(), "sequence": sequence}, recipe.providers())
+        write_manifest(staging, "graph", {"uuid": recipe.uuid, "sequence": sequence}, recipe.providers())
+    for older in _numbered(path / GRAPH)[_KEPT_GRAPHS:]:
+        _remove(path / GRAPH / str(older))
 
 
-def load_graph(path: Path, recipe: Recipe, sequence: int, count: int) -> Engine | str:
-    """Return the saved search structure, or why it cannot be used.
+def load_graph(path: Path, recipe: Recipe, sequence: int) -> tuple[Engine | None, int, list[str]]:
+    """Return the newest saved search structure that can be used.
 
     Its files are compared with their hashes before any of them is opened.
+
+    Args:
+        path: The folder of the index.
+        recipe: What the index is made of.
+        sequence: That of the records; a structure may be older, and is never newer.
+
+    Returns:
+        The structure, None if there is none; its sequence; why newer ones cannot be used.
     """
-    folder = path / GRAPH
-    if not folder.exists():
-        return "no search structure was saved"
-    try:
-        config = dict(read_manifest(folder, "graph").config)
-        if config.pop("sequence", None) != sequence:
-            return "the saved search structure is older than the records"
-        if config != recipe.to_config():
-            return "the saved search structure was made with other settings"
-        engine = recipe.search.load(folder, recipe.dim, recipe.distance)
-    except (SimplugError, OSError, ValueError) as cause:
-        return f"the saved search structure is damaged ({cause})"
-    if len(engine) != count:
-        return f"the saved search structure has {len(engine)} records instead of {count}"
-    return engine
+    reasons = []
+    for number in _numbered(path / GRAPH):
+        folder = path / GRAPH / str(number)
+        try:
+            config = read_manifest(folder, "graph").config
+            if config.get("uuid") != recipe.uuid or config.get("sequence") != number:
+                reasons.append("a saved search structure belongs to another index")
+            elif number > sequence:
+                reasons.append("a saved search structure is newer than the records")
+            else:
+                return recipe.search.load(folder, recipe.dim, recipe.distance), number, reasons
+        except (SimplugError, OSError, ValueError, TypeError, KeyError) as cause:
+            reasons.append(f"a saved search structure is damaged ({cause})")
+    return None, -1, reasons or ["no search structure was saved"]
+
+
+def remove_graphs(path: Path, *, but: int | None = None) -> None:
+    """Remove the saved search structures, which are not to be trusted, but for one."""
+    for number in _numbered(path / GRAPH):
+        if number != but:
+            _remove(path / GRAPH / str(number))
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
@@ -263,9 +278,9 @@ def read_calibration(path: Path) -> Calibration | None:
     return Calibration.from_json(text)
 
 
-def remove_graph(path: Path) -> None:
-    """Remove a search structure that is not to be trusted."""
-    _remove(path / GRAPH)
+def _numbered(folder: Path) -> list[int]:
+    """Return the numbers that folders inside one have as names, the highest first."""
+    return sorted((int(inside.name) for inside in folder.glob("*") if _NUMBER.fullmatch(inside.name)), reverse=True)
 
 
 def _hash(text: str) -> str:

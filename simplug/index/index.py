@@ -70,17 +70,17 @@ class Index(JudgedIndex):
         """
         made = recipe(dim, distance, search, store, has_path=path is not None, uuid=uuid.uuid4().hex)
         if path is None:
-            return cls(State(made, made.store.open(None, made.dim), None, base=0, readonly=False), path=None, lock=None)
+            return cls(State(made, made.store.open(None, made.dim), None, readonly=False), path=None, lock=None)
         place = Path(path)
         with contextlib.ExitStack() as undo:
             lock = folder.make(place, overwrite=overwrite)
             undo.callback(folder.unmake, place)
             undo.callback(lock.release)
-            records = made.store.open(place / folder.STORE if made.store.persistent else None, made.dim)
+            records = made.store.open(folder.store_folder(place, made), made.dim)
             undo.callback(records.close)
-            state = State(made, records, place, base=0, readonly=False)
+            state = State(made, records, place, readonly=False)
             if not made.store.persistent:
-                folder.write_records(place, made, records, state.sequence)
+                folder.write_records(place, made, records)
             folder.finish(place, made)
             undo.pop_all()
             return cls(state, path=place, lock=lock)
@@ -104,14 +104,13 @@ class Index(JudgedIndex):
         with contextlib.ExitStack() as undo:
             lock = None if readonly else cls._locked(place, undo)
             made = recipe_from(read_manifest(place, "index"), place)
-            if made.store.persistent:
-                records = made.store.open(place / folder.STORE, made.dim, create=False, readonly=readonly)
-                base = 0
-            else:
-                records = made.store.open(None, made.dim)
-                base = folder.read_records(place, made, records) - records.sequence
+            records = made.store.open(folder.store_folder(place, made), made.dim, create=False, readonly=readonly)
             undo.callback(records.close)
-            state = State(made, records, place, base=base, readonly=readonly)
+            if not readonly:
+                folder.remove_other_stores(place, made)
+            if not made.store.persistent:
+                folder.read_records(place, made, records)
+            state = State(made, records, place, readonly=readonly)
             calibration: Calibration | ArtifactError | None
             try:
                 calibration = folder.read_calibration(place)
@@ -150,11 +149,11 @@ class Index(JudgedIndex):
             validation.require_length(len(given), count, "ids")
         with self._changing() as state:
             names = _next_ids(state, count) if given is None else given
-            taken = state.directory.present(names)
+            taken = state.directory.rows_of(names) >= 0
             if taken.any():
                 raise InvalidInputError(f"ids holds {names[taken][0]}, which the index has already; see update")
             if count:
-                state.apply(Rows(_next_rows(state, count), names, classes, vectors, payloads), no_rows())
+                state.apply(Rows(_next_rows(state, count), names, classes, vectors, payloads), no_rows(), no_rows())
             return names
 
     def remove(self, ids: Any) -> None:
@@ -165,9 +164,9 @@ class Index(JudgedIndex):
         """
         names = validation.ids(ids)
         with self._changing() as state:
-            state.require_present(names)
+            rows = state.rows_of(names)
             if len(names):
-                state.apply(None, names)
+                state.apply(None, names, rows)
 
     def update(self, ids: Any, embeddings: Any = None, labels: Any = None, data: Any = None) -> None:
         """Change records, all or none; what is not given stays, and so do the ids.
@@ -190,10 +189,9 @@ class Index(JudgedIndex):
         classes = None if labels is None else validation.labels(labels, count)
         payloads = None if data is None else _encoded(validation.data(data, count))
         with self._changing() as state:
-            state.require_present(names)
+            rows = state.rows_of(names)
             if not count:
                 return
-            rows = state.directory.rows_of(names)
             changed = Rows(
                 _next_rows(state, count),
                 names,
@@ -201,14 +199,13 @@ class Index(JudgedIndex):
                 state.embeddings(rows) if vectors is None else vectors,
                 state.payloads(rows) if payloads is None else payloads,
             )
-            state.apply(changed, names)
+            state.apply(changed, names, rows)
 
     def get(self, ids: Any) -> RecordBatch:
         """Return the records of (n,) present ids, in that order."""
         names = validation.id_values(ids)
         with self._reading() as state:
-            state.require_present(names)
-            rows = state.directory.rows_of(names)
+            rows = state.rows_of(names)
             labels = state.directory.ids_and_labels(rows)[1]
             embeddings, payloads = state.embeddings(rows), state.payloads(rows)
         return RecordBatch(names, labels, embeddings, _decoded(payloads, names))
@@ -229,8 +226,7 @@ class Index(JudgedIndex):
         filled = given != -1
         names = validation.id_values(given[filled])
         with self._reading() as state:
-            state.require_present(names)
-            payloads = state.payloads(state.directory.rows_of(names))
+            payloads = state.payloads(state.rows_of(names))
         found = iter(_decoded(payloads, names))
         return [next(found) if is_filled else None for is_filled in filled.tolist()]
 
@@ -314,14 +310,14 @@ class Index(JudgedIndex):
             if place.exists():
                 held.callback(WriterLock(place / folder.LOCK).release)
             state = held.enter_context(self._reading())
-            copied = attrs.evolve(self._recipe, uuid=uuid.uuid4().hex)
+            copied = attrs.evolve(self._recipe, uuid=uuid.uuid4().hex, generation=0)
             with staged_folder(place, overwrite=True) as staging:
-                sequence = folder.write_copy(staging, copied, state.records, state.engine)
+                folder.write_copy(staging, copied, state.records, state.engine)
                 # A writer in another process may have been at work; then records and search structure differ.
                 state.require_current()
                 found = self._calibration
                 if isinstance(found, Calibration) and found.sequence == state.sequence:
-                    folder.write_calibration(staging, attrs.evolve(found, sequence=sequence))
+                    folder.write_calibration(staging, found)
                 folder.finish(staging, copied)
 
     def __len__(self) -> int:

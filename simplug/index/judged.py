@@ -118,7 +118,7 @@ class JudgedIndex(OpenIndex):
         built = [registry_of("metric").build(metric) for metric in metrics]
         with self._reading() as state:
             if own is not None:
-                state.require_present(own, "query_ids")
+                state.rows_of(own, "query_ids")
             return judging.evaluate_retrieval(state, vectors, classes, built, own, average)
 
     def evaluate_classification(

@@ -21,7 +21,12 @@ from simplug.kernel.registry import registry_of
 def neighbors(state: State, queries: np.ndarray, k: int, where: Mapping[str, np.ndarray] | None = None) -> Neighbors:
     """Return the k nearest records of (q, d) queries."""
     rows, distances = state.search(queries, k, where)
-    ids, labels = state.directory.ids_and_labels(rows)
+    filled = rows >= 0
+    if filled.all():
+        ids, labels = state.directory.ids_and_labels(rows)
+        return Neighbors(ids, distances, labels)
+    ids, labels = np.full_like(rows, -1), np.full_like(rows, -1)
+    ids[filled], labels[filled] = state.directory.ids_and_labels(rows[filled])
     return Neighbors(ids, distances, labels)
 
 

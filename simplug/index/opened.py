@@ -140,7 +140,8 @@ class OpenIndex:
         if self._state.stale:
             self._state.reload()
         if not self.store.persistent:
-            folder.write_records(self._path, self._recipe, self._state.records, self._state.sequence)
+            folder.write_records(self._path, self._recipe, self._state.records)
+        self._state.records.flush()
         self._state.save_graph()
 
     def _count_lookup(self, queries: int, seconds: float) -> None:

@@ -18,7 +18,7 @@ from simplug.kernel.registry import registry_of
 
 @attrs.frozen
 class Recipe:
-    """The settings of an index, which never change.
+    """The settings of an index. They never change, but that tuning sets the effort of the search.
 
     Attributes:
         dim: The dimension of the embeddings.
@@ -26,6 +26,7 @@ class Recipe:
         search: How neighbours are found.
         store: Where records live.
         uuid: The identity of the index; parts of its folder that belong to another are not used.
+        generation: How often the store was written anew.
     """
 
     dim: int
@@ -33,11 +34,13 @@ class Recipe:
     search: Search
     store: Store
     uuid: str
+    generation: int = 0
 
     def to_config(self) -> dict[str, Any]:
         """Return the recipe as plain values, for the manifest."""
         components = {"distance": self.distance, "search": self.search, "store": self.store}
-        return {"dim": self.dim, "uuid": self.uuid, **{name: to_config(part) for name, part in components.items()}}
+        tables = {name: to_config(part) for name, part in components.items()}
+        return {"dim": self.dim, "uuid": self.uuid, "generation": self.generation, **tables}
 
     def providers(self) -> dict[str, str]:
         """Return the distribution and version behind each component."""
@@ -75,12 +78,14 @@ def recipe_from(manifest: Manifest, folder: Path) -> Recipe:
     """
     config = manifest.config
     tables: dict[str, Mapping[str, Any]] = {name: config.get(name, {}) for name in ("distance", "search", "store")}
-    if not isinstance(config.get("uuid"), str) or not all(isinstance(table, dict) for table in tables.values()):
+    has_identity = isinstance(config.get("uuid"), str) and type(config.get("generation")) is int
+    if not has_identity or not all(isinstance(table, dict) for table in tables.values()):
         raise ArtifactError(f"{folder} is damaged: its manifest does not describe an index")
     try:
         with provider_hint(manifest):
             parts = {name: registry_of(name).build(table) for name, table in tables.items()}
-        built = Recipe(validation.dimension(config.get("dim")), uuid=config["uuid"], **parts)
+        dim = validation.dimension(config.get("dim"))
+        built = Recipe(dim, uuid=config["uuid"], generation=config["generation"], **parts)
     except (ConfigError, InvalidInputError) as cause:
         raise ArtifactError(f"{folder} is damaged: {cause}") from cause
     require_served(built.search, built.distance)

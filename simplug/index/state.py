@@ -22,6 +22,7 @@ from simplug.kernel.errors import ArtifactError, InvalidInputError
 _SCANNED_AT_ONCE = 8192
 _SILENT_SECONDS = 1.0
 _TRIES = 3
+_COMPARED = 16
 
 
 class State:
@@ -42,14 +43,13 @@ class State:
     engine: Engine
     sequence: int
 
-    def __init__(self, recipe: Recipe, records: Records, path: Path | None, *, base: int, readonly: bool) -> None:
+    def __init__(self, recipe: Recipe, records: Records, path: Path | None, *, readonly: bool) -> None:
         """Bring an open store to work.
 
         Args:
             recipe: What the index is made of.
             records: The open store; owned from now on.
             path: The folder of the index.
-            base: What its own count of commits lacks, when the records were read from files.
             readonly: Whether another process may write to the store meanwhile.
         """
         self.recipe = recipe
@@ -58,7 +58,6 @@ class State:
         self.readonly = readonly
         self.stale = False
         self.saved: int | None = None
-        self._base = base
         for tries_left in reversed(range(_TRIES)):
             try:
                 self.opened = self._load()
@@ -73,21 +72,27 @@ class State:
         self._load()
         self.stale = False
 
-    def require_present(self, ids: np.ndarray, what: str = "ids") -> None:
-        """Refuse ids that the index does not have.
+    def rows_of(self, ids: np.ndarray, what: str = "ids") -> np.ndarray:
+        """Return the rows of (n,) ids.
 
         Raises:
-            InvalidInputError: It lacks one; the message names it.
+            InvalidInputError: The index lacks one; the message names it.
         """
-        present = self.directory.present(ids)
-        if not present.all():
-            unknown = ids[~present]
+        rows = self.directory.rows_of(ids)
+        unknown = ids[rows < 0]
+        if len(unknown):
             others = f" (nor {len(unknown) - 1} others)" if len(unknown) > 1 else ""
             raise InvalidInputError(f"{what} holds {unknown[0]}, which the index does not have{others}")
+        return rows
 
-    def apply(self, added: Rows | None, removed_ids: np.ndarray) -> None:
-        """Commit a change, then bring directory and search structure after it."""
-        removed = self.directory.rows_of(removed_ids)
+    def apply(self, added: Rows | None, removed_ids: np.ndarray, removed: np.ndarray) -> None:
+        """Commit a change, then bring directory and search structure after it.
+
+        Args:
+            added: New records, with rows above all others; None for none.
+            removed_ids: (n,) ids of present records.
+            removed: Their (n,) rows.
+        """
         before = self.records.sequence
         # Whatever interrupts what follows, the next use finds the mark and starts from the records.
         self.stale = True
@@ -102,17 +107,25 @@ class State:
         if added is not None:
             self.engine.add(added.rows, added.embeddings)
             self.directory.add(added.rows, added.ids, added.labels)
-        self.sequence = self._base + self.records.sequence
+        self.sequence = self.records.sequence
         self.stale = False
 
     def search(
-        self, queries: np.ndarray, k: int, where: Mapping[str, np.ndarray] | None
+        self, queries: np.ndarray, k: int, where: Mapping[str, np.ndarray] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return (q, k) rows and distances of the nearest records, among those that pass a filter."""
         if where is None:
             return self.engine.search(queries, k)
-        rows = self.directory.select(where)
-        return scan(self.recipe.distance.numpy, queries, self._blocks(rows), k)
+        return scan(self.recipe.distance.numpy, queries, self._blocks(self.passing(where)), k)
+
+    def passing(self, where: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the rows of the records whose ``label`` and ``id`` are among the values given for them."""
+        rows, ids, labels = self.directory.records()
+        columns = {"id": ids, "label": labels}
+        passing = np.ones(len(rows), dtype=bool)
+        for name, values in where.items():
+            passing &= np.isin(columns[name], values)
+        return rows[passing]
 
     def embeddings(self, rows: np.ndarray) -> np.ndarray:
         """Return the (n, d) float32 embeddings of present rows.
@@ -141,7 +154,7 @@ class State:
         Raises:
             InvalidInputError: This is a reader, and the writer has changed the index since it was opened.
         """
-        if self.readonly and self._base + self.records.sequence != self.sequence:
+        if self.readonly and self.records.sequence != self.sequence:
             raise InvalidInputError(
                 f"{self.path} was changed by its writer since it was opened here for reading; open it again"
             )
@@ -152,10 +165,16 @@ class State:
             folder.save_graph(self.path, self.recipe, self.engine, self.sequence)
             self.saved = self.sequence
 
+    def rebuild(self) -> None:
+        """Make the search structure anew, without what removed records left in it."""
+        rows = self.directory.records()[0]
+        self.engine = self._filled(self.recipe.search.create(self.recipe.dim, self.recipe.distance), rows)
+        self.saved = None
+
     def _load(self) -> str:
         sequence = -1
-        while sequence != self._base + self.records.sequence:
-            sequence = self._base + self.records.sequence
+        while sequence != self.records.sequence:
+            sequence = self.records.sequence
             rows, ids, labels = self.records.keys()
         self.directory = Directory(rows, ids, labels)
         self.sequence = sequence
@@ -163,22 +182,55 @@ class State:
         return how
 
     def _engine(self, rows: np.ndarray) -> tuple[Engine, str]:
-        reason = "the search keeps nothing on disk"
+        """Return a search structure of these rows, and how it came to be."""
+        self.saved = None
+        engine, reason = None, "the search keeps nothing on disk"
         if self.path is not None and self.recipe.search.persistent:
-            loaded = folder.load_graph(self.path, self.recipe, self.sequence, len(rows))
-            if not isinstance(loaded, str):
-                self.saved = self.sequence
-                return loaded, "loaded the saved search structure"
-            reason = loaded
+            engine, saved, reasons = folder.load_graph(self.path, self.recipe, self.sequence)
+            reason = "; ".join(reasons)
+            if engine is not None:
+                how = self._caught_up(engine, rows)
+                if how is None:
+                    engine, reason = None, f"the saved search structure is not of these records, at commit {saved}"
+                else:
+                    self.saved = saved
+                    reason = f" ({reason})" if reasons else ""
             if not self.readonly:
-                folder.remove_graph(self.path)
-                self.saved = None
-        engine = self.recipe.search.create(self.recipe.dim, self.recipe.distance)
+                folder.remove_graphs(self.path, but=self.saved)
+        if engine is not None:
+            return engine, f"loaded the saved search structure{how}{reason}"
+        engine = self._filled(self.recipe.search.create(self.recipe.dim, self.recipe.distance), rows)
+        return engine, f"built from {len(rows)} records: {reason}" if len(rows) else "empty"
+
+    def _caught_up(self, engine: Engine, rows: np.ndarray) -> str | None:
+        """Bring a structure of earlier records to these rows.
+
+        A row has one embedding for ever, so what changed since is the difference of two sets of rows.
+
+        Returns:
+            What was done; None if the structure turns out to be of other records.
+        """
+        had = engine.rows()
+        shared = np.intersect1d(had, rows, assume_unique=True)
+        # Records that were restored from a copy may have gone on differently; then the last rows tell.
+        last = shared[-_COMPARED:]
+        if len(last):
+            vectors = self.recipe.distance.prepare(self.embeddings(last))
+            if not np.allclose(engine.vectors(last), vectors, rtol=0, atol=1e-2 * float(np.abs(vectors).max())):
+                return None
+        gone = np.setdiff1d(had, shared, assume_unique=True)
+        missing = np.setdiff1d(rows, shared, assume_unique=True)
+        if len(gone):
+            engine.remove(gone)
+        self._filled(engine, missing)
+        return f", then added {len(missing)} and removed {len(gone)} rows" if len(gone) or len(missing) else ""
+
+    def _filled(self, engine: Engine, rows: np.ndarray) -> Engine:
         with _Progress(len(rows)) as progress:
             for part, vectors in self._blocks(rows):
                 engine.add(part, vectors)
                 progress.advance(len(part))
-        return engine, f"built from {len(rows)} records: {reason}" if len(rows) else "empty"
+        return engine
 
     def _blocks(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for start in range(0, len(rows), _SCANNED_AT_ONCE):

@@ -27,7 +27,7 @@ class StoreSuite(ComponentSuite):
     """Checks that a store keeps records bit by bit, and that a persistent one keeps them for another process."""
 
     kind: ClassVar[str] = "store"
-    number_of_checks: ClassVar[int] = 36
+    number_of_checks: ClassVar[int] = 37
 
     @pytest.fixture
     def folder(self, component: Store, tmp_path: Path) -> Path | None:
@@ -46,7 +46,8 @@ class StoreSuite(ComponentSuite):
         rows, ids, labels = records.keys()
         for keys in (rows, ids, labels):
             assert form(keys) == ((0,), "int64")
-        assert list(records.scan()) == []
+        assert form(records.embeddings(rows)) == ((0, DIM), "float32")
+        assert records.payloads(rows) == []
 
     def test_keys_come_back(self, records: Records) -> None:
         """Rows, ids and labels, int64, over the whole range."""
@@ -102,7 +103,6 @@ class StoreSuite(ComponentSuite):
         assert len(records) == 4
         np.testing.assert_array_equal(records.keys()[0], kept)
         np.testing.assert_array_equal(records.keys()[1], added.ids[kept])
-        np.testing.assert_array_equal(np.concatenate([rows for rows, _ in records.scan()]), kept)
         np.testing.assert_array_equal(records.embeddings(kept), added.embeddings[kept])
         assert records.payloads(kept) == [added.payloads[i] for i in kept]
 
@@ -141,14 +141,22 @@ class StoreSuite(ComponentSuite):
             records.commit(_rows(1, start=start), no_rows())
         np.testing.assert_array_equal(records.keys()[0], starts)
 
-    def test_ten_thousand_records_are_scanned_in_blocks(self, records: Records) -> None:
-        """Blocks are of the size asked for, in ascending order, and hold everything once."""
+    def test_the_counters_of_another_store_are_taken_over(self, records: Records) -> None:
+        """A copy goes on where the original was, whatever was removed there."""
+        records.commit(_rows(3), no_rows())
+        records.adopt(17, 40, 500)
+        assert (len(records), records.sequence, records.last_row, records.last_id) == (3, 17, 40, 500)
+        records.commit(_rows(1, start=41), no_rows())
+        assert (len(records), records.sequence, records.last_row, records.last_id) == (4, 18, 41, 500)
+
+    def test_ten_thousand_records_come_back(self, records: Records) -> None:
+        """In the order in which they are asked for."""
         added = _rows(10_000)
         records.commit(added, no_rows())
-        blocks = list(records.scan(size=3000))
-        assert [len(rows) for rows, _ in blocks] == [3000, 3000, 3000, 1000]
-        np.testing.assert_array_equal(np.concatenate([rows for rows, _ in blocks]), added.rows)
-        np.testing.assert_array_equal(np.concatenate([vectors for _, vectors in blocks]), added.embeddings)
+        np.testing.assert_array_equal(records.keys()[0], added.rows)
+        order = np.random.default_rng(0).permutation(10_000)
+        np.testing.assert_array_equal(records.embeddings(added.rows[order]), added.embeddings[order])
+        records.flush()
 
     def test_what_is_returned_is_a_copy(self, records: Records) -> None:
         """Writing to an answer, or to what was committed, changes no record."""

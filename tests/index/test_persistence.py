@@ -1,9 +1,12 @@
 """What is on disk: it comes back in a fresh process, and damage is noticed."""
 
 import json
+import re
 import resource
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +34,11 @@ def fill(path, vectors, pair):
         index.update([3, 4], embeddings=vectors[150:152])
         index.add(vectors[100:])
         return index.lookup(vectors, k=7)
+
+
+def graph_of(path):
+    """Return the folder of the newest saved search structure."""
+    return max((path / "graph").iterdir(), key=lambda folder: int(folder.name))
 
 
 def same(left, right):
@@ -124,12 +132,12 @@ def test_records_in_memory_are_on_disk_after_a_flush(tmp_path, vectors):
 def test_a_flipped_bit_anywhere_in_the_saved_graph_means_a_rebuild_and_right_answers(tmp_path, vectors, store):
     expected = fill(tmp_path / "index", vectors, {"search": "hnsw", "store": store})
     for name in ("graph.bin", "graph.json", "removed.npy", "manifest.json"):
-        file = tmp_path / "index" / "graph" / name
+        file = graph_of(tmp_path / "index") / name
         data = bytearray(file.read_bytes())
         data[len(data) // 2] ^= 4
         file.write_bytes(data)
         with Index.open(tmp_path / "index") as index:
-            assert index.summary()["opened"].startswith("built from 190 records: the saved search structure")
+            assert index.summary()["opened"].startswith("built from 190 records: a saved search structure is damaged")
             found = index.lookup(vectors, k=7)
             assert np.array_equal(found.ids, expected.ids)
             np.testing.assert_allclose(found.distances, expected.distances, atol=1e-6)
@@ -140,38 +148,77 @@ def test_a_flipped_bit_anywhere_in_the_saved_graph_means_a_rebuild_and_right_ans
 @pytest.mark.parametrize("name", ["graph.bin", "graph.json", "manifest.json"])
 def test_a_missing_or_empty_file_of_the_graph_means_a_rebuild(tmp_path, vectors, name):
     expected = fill(tmp_path / "index", vectors, {"search": "hnsw", "store": "lmdb"})
-    file = tmp_path / "index" / "graph" / name
-    for damage in (file.unlink, lambda: file.write_bytes(b"")):
-        damage()
+    for damage in (Path.unlink, lambda file: file.write_bytes(b"")):
+        damage(graph_of(tmp_path / "index") / name)
         with Index.open(tmp_path / "index") as index:
             assert "built" in index.summary()["opened"]
             assert np.array_equal(index.lookup(vectors, k=7).ids, expected.ids)
 
 
-def test_a_graph_of_an_earlier_commit_or_of_other_settings_is_not_used(tmp_path, vectors):
+def test_a_graph_of_an_earlier_commit_is_brought_up_to_date(tmp_path, vectors):
     fill(tmp_path / "index", vectors, {"search": "hnsw", "store": "lmdb"})
-    (tmp_path / "index" / "graph").rename(tmp_path / "old")
+    saved = graph_of(tmp_path / "index")
+    shutil.copytree(saved, tmp_path / "old")
     with Index.open(tmp_path / "index") as index:
-        index.remove([0])
-    saved = tmp_path / "index" / "graph"
-    saved.rename(tmp_path / "newer")
+        index.remove([0, 1])
+        index.update([2], embeddings=vectors[199:200])
+        index.add(vectors[:3])
+        expected = index.lookup(vectors, k=7)
+    shutil.rmtree(tmp_path / "index" / "graph")
+    (tmp_path / "index" / "graph").mkdir()
     (tmp_path / "old").rename(saved)
-    with Index.open(tmp_path / "index", readonly=True) as index:
-        assert "older than the records" in index.summary()["opened"]
-        assert 0 not in index.lookup(vectors[:1], k=5).ids
+    for readonly in (True, False):
+        with Index.open(tmp_path / "index", readonly=readonly) as index:
+            assert index.summary()["opened"] == "loaded the saved search structure, then added 4 and removed 3 rows"
+            assert same(index.lookup(vectors, k=7), expected)
+
+
+def test_the_graph_before_the_last_serves_when_the_last_is_damaged(tmp_path, vectors):
+    fill(tmp_path / "index", vectors, {"search": "hnsw", "store": "lmdb"})
+    for start in (0, 10, 20):
+        with Index.open(tmp_path / "index") as index:
+            index.add(vectors[start : start + 10])
+            expected = index.lookup(vectors, k=7)
+    assert len(list((tmp_path / "index" / "graph").iterdir())) == 2
+    (graph_of(tmp_path / "index") / "graph.bin").write_bytes(b"damaged")
+    with Index.open(tmp_path / "index") as index:
+        assert re.fullmatch(
+            r"loaded the saved search structure, then added 10 and removed 0 rows \(a saved .* is damaged \(.*\)\)",
+            index.summary()["opened"],
+        )
+        assert same(index.lookup(vectors, k=7), expected)
+
+
+def test_a_graph_of_records_that_went_another_way_is_not_used(tmp_path, vectors):
+    fill(tmp_path / "index", vectors, {"search": "hnsw", "store": "lmdb"})
+    shutil.copytree(tmp_path / "index", tmp_path / "backup")
+    with Index.open(tmp_path / "index") as index:
+        index.add(vectors[:5])
+    shutil.rmtree(tmp_path / "backup" / "graph")
+    with Index.open(tmp_path / "backup") as backup:
+        backup.add(vectors[5:10])
+        expected = backup.lookup(vectors, k=7)
+    # The records come from the backup, the graph from what they were copied from.
+    shutil.rmtree(tmp_path / "backup" / "graph")
+    shutil.copytree(tmp_path / "index" / "graph", tmp_path / "backup" / "graph")
+    with Index.open(tmp_path / "backup") as backup:
+        assert "is not of these records" in backup.summary()["opened"]
+        assert same(backup.lookup(vectors, k=7), expected)
+
+
+def test_a_graph_of_other_settings_is_not_used(tmp_path, vectors, rewrite_manifest):
+    fill(tmp_path / "index", vectors, {"search": "hnsw", "store": "lmdb"})
     manifest = tmp_path / "index" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"ef_construction": 200', '"ef_construction": 100'))
-    (tmp_path / "newer").rename(tmp_path / "index" / "other")
-    saved.rename(tmp_path / "index" / "older")
-    (tmp_path / "index" / "other").rename(saved)
+    config = json.loads(manifest.read_text())["config"]
+    rewrite_manifest(manifest, config={**config, "search": {**config["search"], "ef_construction": 100}})
     with Index.open(tmp_path / "index", readonly=True) as index:
-        assert "other settings" in index.summary()["opened"]
+        assert "made with ef_construction 200, not 100" in index.summary()["opened"]
 
 
 def test_a_reader_leaves_the_folder_as_it_is(tmp_path, vectors, pair):
     fill(tmp_path / "index", vectors, pair)
     if pair["search"] == "hnsw":
-        (tmp_path / "index" / "graph" / "graph.bin").write_bytes(b"damaged")
+        (graph_of(tmp_path / "index") / "graph.bin").write_bytes(b"damaged")
 
     def listing():
         # LMDB's lock table is where its readers enter themselves.
@@ -209,32 +256,32 @@ def test_lost_records_are_an_error_and_no_empty_index(tmp_path, vectors, part):
         assert len(index) == 190
 
 
-def test_a_damaged_or_newer_manifest_is_refused(tmp_path, vectors, pair):
+def test_a_damaged_or_newer_manifest_is_refused(tmp_path, vectors, pair, rewrite_manifest):
     fill(tmp_path / "index", vectors, pair)
     manifest = tmp_path / "index" / "manifest.json"
     whole = manifest.read_text()
-    newer = {**json.loads(whole), "format": 99}
-    wrong = json.loads(whole)
-    wrong["config"]["dim"] = 9
-    for text, message in (
-        (whole[:50], "is damaged"),
-        (json.dumps(newer), "format 99"),
-        (json.dumps(wrong), r"dimension 8, not 9|do not fit together"),
+    config = json.loads(whole)["config"]
+    for change, message in (
+        (lambda: manifest.write_text(whole[:50]), "is damaged"),
+        (lambda: manifest.write_text(whole.replace('"dim": 8', '"dim": 9')), "is not as it was written"),
+        (lambda: rewrite_manifest(manifest, format=99), "format 99"),
+        (lambda: rewrite_manifest(manifest, config={**config, "dim": 9}), r"dimension 8, not 9|do not fit together"),
     ):
-        manifest.write_text(text)
+        change()
         with pytest.raises(ArtifactError, match=message):
             Index.open(tmp_path / "index")
+        manifest.write_text(whole)
     manifest.write_text(whole)
     Index.open(tmp_path / "index").close()
 
 
-def test_an_index_without_its_plugin_says_who_had_it(tmp_path, vectors):
+def test_an_index_without_its_plugin_says_who_had_it(tmp_path, vectors, rewrite_manifest):
     fill(tmp_path / "index", vectors, {"search": "exact", "store": "lmdb"})
     manifest = tmp_path / "index" / "manifest.json"
     values = json.loads(manifest.read_text())
     values["config"]["search"]["name"] = "absent"
-    values["providers"]["search:absent"] = "simplug-absent 2.0"
-    manifest.write_text(json.dumps(values))
+    providers = {**values["providers"], "search:absent": "simplug-absent 2.0"}
+    rewrite_manifest(manifest, config=values["config"], providers=providers)
     with pytest.raises(UnknownComponentError, match="pip install simplug-absent"):
         Index.open(tmp_path / "index")
 
@@ -258,7 +305,7 @@ def test_a_disk_that_takes_no_more_leaves_the_earlier_graph_and_loses_nothing(tm
     fill(tmp_path / "index", vectors, {"search": "hnsw", "store": "lmdb"})
     index = Index.open(tmp_path / "index")
     index.add(vectors[:1])
-    graph = tmp_path / "index" / "graph"
+    graph = graph_of(tmp_path / "index")
     before = (graph / "manifest.json").read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
@@ -269,7 +316,7 @@ def test_a_disk_that_takes_no_more_leaves_the_earlier_graph_and_loses_nothing(tm
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (graph / "manifest.json").read_bytes() == before
-    assert [file.name for file in (tmp_path / "index").iterdir() if file.name.startswith(".")] == []
+    assert [file.name for file in (tmp_path / "index").rglob(".*")] == []
     with Index.open(tmp_path / "index") as again:
         assert len(again) == 191
-        assert "older than the records" in again.summary()["opened"]
+        assert again.summary()["opened"] == "loaded the saved search structure, then added 1 and removed 0 rows"
