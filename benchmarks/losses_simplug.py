@@ -41,15 +41,15 @@ def prepare(case: dict[str, Any], inputs: Inputs, jit: bool) -> Step:
         if name.endswith("weight"):
             state[name].assign(weight(declared[name].shape))
     labels, embeddings = tf.constant(inputs.labels), tf.constant(inputs.embeddings)
-    references = (labels, tf.constant(inputs.views)) if case["views"] else (None, None)
+    references = (labels, tf.constant(inputs.views)) if case["views"] else ()
 
     @tf.function(jit_compile=jit)
-    def step(labels: tf.Tensor, embeddings: tf.Tensor, ref_labels: Any, ref_embeddings: Any) -> Any:
+    def step(labels: tf.Tensor, embeddings: tf.Tensor, *references: tf.Tensor) -> Any:
         weights = [state[name] for name in trained]
         with tf.GradientTape() as tape:
             tape.watch(embeddings)
             held = {name: tf.convert_to_tensor(variable) for name, variable in state.items()}
-            batch = Batch.of(labels, embeddings, ref_labels, ref_embeddings, state=held, label_rank=loss.label_rank)
+            batch = Batch.of(labels, embeddings, *references, state=held, label_rank=loss.label_rank)
             batch = loss.accepted(batch)
             moved = loss.next_state(batch)
             value = loss.value(attrs.evolve(batch, state={**held, **moved}))
@@ -57,10 +57,11 @@ def prepare(case: dict[str, Any], inputs: Inputs, jit: bool) -> Step:
         if case["keeps_state"]:
             for name, tensor in moved.items():
                 state[name].assign(tensor)
-        return value, gradients
+        # What is taken from rows comes back as slices; a model's backward pass needs the whole.
+        return value, tf.convert_to_tensor(gradients[0]), gradients[1:]
 
     def run() -> tuple[float, np.ndarray]:
-        value, gradients = step(labels, embeddings, *references)
-        return float(value), tf.convert_to_tensor(gradients[0]).numpy()
+        value, gradient, _ = step(labels, embeddings, *references)
+        return float(value), gradient.numpy()
 
     return run

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from simplug.api import Distance
-from simplug.api.numerics import Tensor, as_float, unit_rows, unit_rows_numpy
+from simplug.api.numerics import Tensor, as_float, products_of_rows, unit_rows, unit_rows_numpy
 
 
 @attrs.frozen
@@ -27,11 +27,11 @@ class Cosine(Distance):
         """Return the (n, m) distances of (n, d) and (m, d)."""
         from keras import ops
 
-        own = references is queries
-        queries = unit_rows(as_float(queries))
-        references = queries if own else unit_rows(as_float(references))
+        units = unit_rows(as_float(queries))
+        if references is queries:
+            return 1 + products_of_rows(units, -1)
         # The sign goes to the smaller factor: it costs nothing there, and the gradient is not turned back.
-        return 1 + ops.matmul(-queries, ops.transpose(references))
+        return 1 + ops.matmul(-units, ops.transpose(unit_rows(as_float(references))))
 
     def numpy(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
         """Return the (n, m) float64 distances of (n, d) and (m, d)."""

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import attrs
 import numpy as np
 
-from simplug.api.numerics import Tensor, backend_dtype
+from simplug.api.numerics import Tensor, backend_dtype, with_gradient
 from simplug_distances.normalizing import NormalizingDistance
 
 _NOISE = 8
@@ -80,6 +80,25 @@ def squares(queries: Tensor, references: Tensor, *, unit: bool = False, per: Ten
     """
     from keras import ops
 
+    if references is not queries or per is not None:
+        values, kept = _expanded(queries, references, unit, per)
+        return values * kept
+    rows = ops.stop_gradient(queries)
+    values, kept = _expanded(rows, rows, unit, None)
+
+    def pull(upstream: Tensor) -> Tensor:
+        # A vector is on both sides: with both slopes added first, one matrix product gives the gradient.
+        slope = upstream * kept
+        slope = slope + ops.transpose(slope)
+        return 2 * (rows * ops.sum(slope, axis=1, keepdims=True) - ops.matmul(slope, rows))
+
+    return with_gradient(values * kept, queries, pull)
+
+
+def _expanded(queries: Tensor, references: Tensor, unit: bool, per: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the squares as rounding leaves them, and 1 where they are more than its noise, 0 elsewhere."""
+    from keras import ops
+
     own = ops.sum(ops.square(queries), axis=1, keepdims=True)
     other = own if references is queries else ops.sum(ops.square(references), axis=1, keepdims=True)
     # The norms ride along as two more dimensions: one matrix product gives the squares, and two their gradient.
@@ -94,7 +113,7 @@ def squares(queries: Tensor, references: Tensor, *, unit: bool = False, per: Ten
         least = noise * own + ops.transpose(noise * other)
     else:
         least = per * (noise * own) + ops.matmul(noise * per, ops.transpose(other))
-    return values * ops.cast(values > least, values.dtype)
+    return values, ops.cast(values > least, values.dtype)
 
 
 def squares_numpy(queries: np.ndarray, references: np.ndarray) -> np.ndarray:

@@ -38,9 +38,35 @@ def unit_rows(rows: Tensor) -> Tensor:
     """Return each row divided by its Euclidean norm; a zero row stays zero, with gradient 0."""
     from keras import ops
 
-    squares = ops.sum(ops.square(rows), axis=-1, keepdims=True)
-    kept = ops.cast(squares > TINY**2, squares.dtype)
-    return rows * (ops.rsqrt(squares + (1 - kept)) * kept)
+    held = ops.stop_gradient(ops.convert_to_tensor(rows))
+    squares = ops.sum(ops.square(held), axis=-1, keepdims=True)
+    scale = ops.rsqrt(ops.maximum(squares, TINY**2)) * ops.cast(squares > TINY**2, squares.dtype)
+    units = held * scale
+    # What moves a row along itself is lost in the division, so that part is taken out of the gradient.
+    return with_gradient(
+        units, rows, lambda upstream: (upstream - units * ops.sum(upstream * units, axis=-1, keepdims=True)) * scale
+    )
+
+
+def products_of_rows(rows: Tensor, scale: float = 1) -> Tensor:
+    """Return `scale` times the inner product of each row with each, (n, n).
+
+    A row is on both sides, so that one matrix product gives the gradient that takes two when the sides are not known
+    to be the same.
+
+    Args:
+        rows: (n, d).
+        scale: What the products are multiplied by; it costs nothing over (n, n).
+    """
+    from keras import ops
+
+    held = ops.stop_gradient(ops.convert_to_tensor(rows))
+    scaled = held if scale == 1 else scale * held
+    return with_gradient(
+        ops.matmul(scaled, ops.transpose(held)),
+        rows,
+        lambda upstream: ops.matmul(upstream + ops.transpose(upstream), scaled),
+    )
 
 
 def log_sum_exp(values: Tensor, weights: Tensor | None = None) -> Tensor:
