@@ -8,10 +8,7 @@ import attrs
 
 from simplug.api import Pairs
 from simplug.api.numerics import Tensor, backend_dtype
-from simplug.api.positives import entries, fold_positives
-
-_WIDTH, _ROOM = 4, 2**23
-"""How many positives of each anchor are looked at together, in (n, _WIDTH, m) arrays; one where (n, m) has more."""
+from simplug.api.positives import OF_TRIPLETS, at_once, entries, fold_positives
 
 
 @attrs.frozen(eq=False)
@@ -58,9 +55,7 @@ class AllTriplets:
         from keras import ops
 
         fold = _Fold.of(self)
-        total, count, active, pulled, pushed, *pushed_among = map(
-            ops.stop_gradient, fold_positives(fold.positive, fold.step, fold.start(), _width(self.distances))
-        )
+        total, count, active, pulled, pushed, *pushed_among = map(ops.stop_gradient, fold.sums())
         if self.band is None:
             count = ops.sum(fold.positive, axis=1) * ops.sum(fold.negative, axis=1)
         slope = ops.reshape(pulled[:-1], ops.shape(pushed)) - pushed * fold.negative
@@ -84,7 +79,7 @@ def triplets_of_pairs(distances: Tensor, pairs: Pairs) -> Tensor:
         return ops.stop_gradient(each)
     # Under an infinite margin the slope of every hinge is 1, so that the slopes are the numbers of triplets.
     fold = _Fold.of(AllTriplets(distances, pairs, math.inf, band=pairs.band))
-    _, _, _, pulled, pushed = fold_positives(fold.positive, fold.step, fold.start(), _width(distances))
+    _, _, _, pulled, pushed = fold.sums()
     return ops.stop_gradient(ops.reshape(pulled[:-1], ops.shape(pushed)) + pushed * fold.negative)
 
 
@@ -120,15 +115,17 @@ class _Fold:
             None if triplets.among is None else ops.stop_gradient(triplets.among),
         )
 
-    def start(self) -> tuple[Tensor, ...]:
+    def sums(self) -> tuple[Tensor, ...]:
+        """Return what is carried to the end."""
         from keras import ops
 
         zeros = ops.zeros_like(self.distances)
         n, m = ops.shape(zeros)
         start = (*3 * [zeros[:, 0]], ops.zeros((n * m + 1,), backend_dtype(zeros)), zeros)
-        return start if self.among is None else (*start, ops.zeros_like(self.among))
+        start = start if self.among is None else (*start, ops.zeros_like(self.among))
+        return fold_positives(self.positive, self._step, start, at_once(self.distances, OF_TRIPLETS))
 
-    def step(self, column: Tensor, present: Tensor, carry: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _step(self, column: Tensor, present: Tensor, carry: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         from keras import ops
 
         total, count, active, pulled, pushed, *pushed_among = carry
@@ -199,11 +196,6 @@ class _Fold:
         m = ops.shape(self.distances)[1]
         weighted = swapped * ops.expand_dims(weight, 2) * ops.expand_dims(self.negative, 1)
         return ops.segment_sum(ops.reshape(weighted, (-1, m)), ops.reshape(column, (-1,)), num_segments=m)
-
-
-def _width(distances: Tensor) -> int:
-    n, m = distances.shape
-    return 1 if n is not None and m is not None and n * m > _ROOM else _WIDTH
 
 
 def _within(gap: Tensor, band: tuple[float, float]) -> Tensor:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import attrs
 
 from simplug.api import Batch, PairLoss, Pairs, Term, option
-from simplug.api.numerics import Tensor
-from simplug.api.positives import entries, fold_positives
-from simplug_losses.placing import at_once, placed
+from simplug.api.numerics import Tensor, with_gradient
+from simplug.api.positives import at_once, entries, fold_positives, placed
 
 
 @attrs.frozen(kw_only=True)
@@ -41,70 +39,96 @@ class Angular(PairLoss):
         similarities = 1 - distances
         among = similarities if batch.own else 1 - self.distance(batch.references, batch.references)
         count = ops.sum(pairs.positive, axis=1)
-        total = self._sum_over_positives(similarities, among, pairs)
+        tangent = math.tan(math.radians(self.alpha)) ** 2
+        fold = _Fold.of(similarities, among, pairs, 4 * tangent, 2 * (1 + tangent))
+        # Differentiated through the loop over positives, every step of it would be kept: a second loop is the gradient.
+        total = with_gradient(fold.total(), (similarities, among), fold.gradient)
         return {"positive": Term(total / (count + ops.cast(count <= 0, count.dtype)), count)}
 
-    def _sum_over_positives(self, similarities: Tensor, among: Tensor, pairs: Pairs) -> Tensor:
-        """Return the sum of the values of each anchor's pairs, (n,).
 
-        Differentiated through the loop over positives, every step of it would be kept: the gradient is worked out
-        here, by a second loop.
+@attrs.frozen(eq=False)
+class _Fold:
+    """The values of each anchor's pairs as a fold over the positives, and their gradient as another; both without one.
 
-        Args:
-            similarities: (n, m), between anchors and references.
-            among: (m, m), between the references.
-            pairs: The pairs to learn from.
-        """
+    The exponent of a triplet is a part of (a, n) and a part of (p, n). Each is taken from the largest of its row, which
+    keeps the exponentials within range.
+
+    Attributes:
+        similarities: (n, m), between anchors and references.
+        positive: (n, m), the weights of the positives.
+        of_negative: What the similarities of a negative to anchor and positive are multiplied by.
+        of_positive: What the similarity of anchor and positive is multiplied by.
+        of_anchors: (n, m), the exponentials of (a, n); 0 for what is no negative.
+        top_of_anchors: (n, 1), what was taken off their exponents.
+        of_references: (m, m), the exponentials of (p, n).
+        top_of_references: (m, 1), what was taken off theirs.
+    """
+
+    similarities: Tensor
+    positive: Tensor
+    of_negative: float
+    of_positive: float
+    of_anchors: Tensor
+    top_of_anchors: Tensor
+    of_references: Tensor
+    top_of_references: Tensor
+
+    @classmethod
+    def of(cls, similarities: Tensor, among: Tensor, pairs: Pairs, of_negative: float, of_positive: float) -> _Fold:
         from keras import ops
 
-        tangent = math.tan(math.radians(self.alpha)) ** 2
-        of_negative, of_positive = 4 * tangent, 2 * (1 + tangent)
+        similarities, among = ops.stop_gradient(similarities), ops.stop_gradient(among)
+        of_anchors, top_of_anchors = _exponentials(of_negative * similarities)
+        return cls(
+            similarities,
+            pairs.positive,
+            of_negative,
+            of_positive,
+            of_anchors * pairs.negative,
+            top_of_anchors,
+            *_exponentials(of_negative * among),
+        )
 
-        def summed(similarities: Tensor, among: Tensor) -> tuple[Tensor, Callable[..., tuple[Tensor, Tensor]]]:
-            # The exponent is a part of (a, n) and a part of (p, n). Each is taken from the largest of its row, which
-            # keeps the exponentials within range.
-            of_anchors, top_of_anchors = _exponentials(of_negative * similarities)
-            of_references, top_of_references = _exponentials(of_negative * among)
-            of_anchors = of_anchors * pairs.negative
+    def total(self) -> Tensor:
+        """Return the sum of the values of each anchor's pairs, (n,)."""
+        from keras import ops
 
-            def pairs_at(column: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-                parts = ops.expand_dims(of_anchors, 1) * ops.take(of_references, column, axis=0)
-                sums = ops.sum(parts, axis=2)
-                some = ops.cast(sums > 0, sums.dtype)
-                exponent = ops.log(sums + (1 - some)) - of_positive * entries(similarities, column)
-                exponent = exponent + top_of_anchors + ops.take(ops.squeeze(top_of_references, axis=1), column)
-                return parts, sums + (1 - some), exponent, some * present * entries(pairs.positive, column)
+        def step(column: Tensor, present: Tensor, carry: tuple[Tensor]) -> tuple[Tensor]:
+            _, _, exponent, weights = self._pairs_at(column, present)
+            return (carry[0] + ops.sum(weights * ops.softplus(exponent), axis=1),)
 
-            def forward(column: Tensor, present: Tensor, carry: tuple[Tensor]) -> tuple[Tensor]:
-                _, _, exponent, weights = pairs_at(column, present)
-                return (carry[0] + ops.sum(weights * ops.softplus(exponent), axis=1),)
+        start = (ops.zeros_like(self.top_of_anchors[:, 0]),)
+        return fold_positives(self.positive, step, start, at_once(self.similarities))[0]
 
-            (total,) = fold_positives(
-                pairs.positive, forward, (ops.zeros_like(top_of_anchors[:, 0]),), at_once(similarities)
-            )
+    def gradient(self, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gradient by the similarities, (n, m), and by those between the references, (m, m)."""
+        from keras import ops
 
-            def gradient(*arguments: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, Tensor]:
-                rate = ops.expand_dims(arguments[-1] if upstream is None else upstream, 1)
-                references, columns = ops.shape(among)[0], ops.shape(similarities)[1]
+        rate = ops.expand_dims(upstream, 1)
+        references, columns = ops.shape(self.of_references)[0], ops.shape(self.similarities)[1]
 
-                def backward(column: Tensor, present: Tensor, carry: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-                    by_similarity, by_among = carry
-                    parts, sums, exponent, weights = pairs_at(column, present)
-                    slope = rate * weights * ops.sigmoid(exponent)
-                    parts = parts * ops.expand_dims(of_negative * slope / sums, 2)
-                    by_similarity = (
-                        by_similarity + ops.sum(parts, axis=1) - placed(of_positive * slope, column, columns)
-                    )
-                    flat = ops.reshape(parts, (-1, columns))
-                    return by_similarity, by_among + ops.segment_sum(flat, ops.reshape(column, (-1,)), references)
+        def step(column: Tensor, present: Tensor, carry: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+            by_similarity, by_among = carry
+            parts, sums, exponent, weights = self._pairs_at(column, present)
+            slope = rate * weights * ops.sigmoid(exponent)
+            parts = parts * ops.expand_dims(self.of_negative * slope / sums, 2)
+            by_similarity = by_similarity + ops.sum(parts, axis=1) - placed(self.of_positive * slope, column, columns)
+            flat = ops.reshape(parts, (-1, columns))
+            return by_similarity, by_among + ops.segment_sum(flat, ops.reshape(column, (-1,)), references)
 
-                zeros = ops.zeros_like(similarities), ops.zeros_like(among)
-                return fold_positives(pairs.positive, backward, zeros, at_once(similarities))
+        start = ops.zeros_like(self.similarities), ops.zeros_like(self.of_references)
+        return fold_positives(self.positive, step, start, at_once(self.similarities))
 
-            return total, gradient
+    def _pairs_at(self, column: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the parts of each pair's sum over its negatives, (n, width, m), the sum, its exponent and weight."""
+        from keras import ops
 
-        total: Tensor = ops.custom_gradient(summed)(similarities, among)
-        return total
+        parts = ops.expand_dims(self.of_anchors, 1) * ops.take(self.of_references, column, axis=0)
+        sums = ops.sum(parts, axis=2)
+        some = ops.cast(sums > 0, sums.dtype)
+        exponent = ops.log(sums + (1 - some)) - self.of_positive * entries(self.similarities, column)
+        exponent = exponent + self.top_of_anchors + ops.take(ops.squeeze(self.top_of_references, axis=1), column)
+        return parts, sums + (1 - some), exponent, some * present * entries(self.positive, column)
 
 
 def _exponentials(values: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,8 +6,7 @@ import attrs
 
 from simplug.api import Batch, PairLoss, Pairs, Term, option
 from simplug.api.numerics import Tensor
-from simplug.api.positives import entries, fold_positives, with_slope
-from simplug_losses.placing import at_once, placed
+from simplug.api.positives import at_once, entries, fold_positives, placed, with_slope
 from simplug_losses.ranking import nearer, places_of, ranked_positives
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simplug.api.numerics import Tensor
-from simplug.api.positives import fold_positives
-
-_WIDTH, _ROOM = 4, 2**23
-"""How many positives of each anchor are looked at together, in (n, _WIDTH, m) arrays; one where (n, m) has more."""
+from simplug.api.positives import OF_TRIPLETS, at_once, fold_positives
 
 
 def of_triplets(positive: Tensor, chosen: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
@@ -34,10 +31,5 @@ def of_triplets(positive: Tensor, chosen: Callable[[Tensor, Tensor], Tensor]) ->
         return positives, negatives | ops.any(inside, axis=1)
 
     start = ops.zeros((n * m + 1,), "int32"), ops.zeros_like(positive, dtype="bool")
-    positives, negatives = fold_positives(positive, step, start, _width(positive))
+    positives, negatives = fold_positives(positive, step, start, at_once(positive, OF_TRIPLETS))
     return ops.reshape(positives[:-1], (n, m)) > 0, negatives
-
-
-def _width(positive: Tensor) -> int:
-    n, m = positive.shape
-    return 1 if n is not None and m is not None and n * m > _ROOM else _WIDTH

@@ -7,9 +7,19 @@ from typing import TypeVar
 
 import numpy as np
 
-from simplug.api.numerics import Tensor, backend_dtype
+from simplug.api.numerics import Tensor, backend_dtype, with_gradient
 
 Carry = TypeVar("Carry", bound=tuple[Tensor, ...])
+
+Widths = tuple[tuple[int, int], ...]
+"""How many positives to look at together, and how many entries an array over them may have for that; most first."""
+
+OF_TRIPLETS: Widths = ((4, 2**25),)
+"""For a step that holds little more than one array over its triplets."""
+
+_WIDTHS: Widths = ((8, 2**16), (4, 2**22))
+_USUAL = 2**22
+"""The entries of a matrix whose size is not known beforehand: those of a batch of 2048, which is a large one."""
 
 _BLOCK = 32
 
@@ -28,8 +38,8 @@ def fold_positives(
             (n, width), 1 where the anchor has that many positives and 0 where `column` means nothing (it is then some
             valid index); and what is carried. Returns the new carry, of the same shapes and dtypes.
         start: What is carried at first.
-        width: How many positives of each anchor a step gets. A few at once cost less than one by one; a step that
-            looks at all their triplets then holds arrays of (n, width, m).
+        width: How many positives of each anchor a step gets; see :func:`at_once`. A step that looks at all their
+            triplets holds arrays of (n, width, m).
     """
     from keras import ops
 
@@ -71,6 +81,20 @@ def fold_positives(
     return tuple(carried)  # type: ignore[return-value]
 
 
+def at_once(matrix: Tensor, widths: Widths = _WIDTHS) -> int:
+    """Return how many positives of each anchor to look at together: several in a small batch, one in a large one.
+
+    Each step has a cost of its own, which is felt in a small batch; in a large one it is memory that counts.
+
+    Args:
+        matrix: (n, m), as for :func:`fold_positives`.
+        widths: What a step holds arrays for; by default, several arrays of (n, width, m).
+    """
+    n, m = matrix.shape
+    size = _USUAL if n is None or m is None else n * m
+    return next((width for width, room in widths if width * size <= room), 1)
+
+
 def entries(matrix: Tensor, column: Tensor) -> Tensor:
     """Return the entries of each row at its own columns, (n, width).
 
@@ -84,6 +108,22 @@ def entries(matrix: Tensor, column: Tensor) -> Tensor:
     return ops.take(ops.reshape(matrix, (-1,)), column + ops.expand_dims(m * ops.arange(n, dtype="int32"), 1))
 
 
+def placed(values: Tensor, column: Tensor, columns: Tensor | int) -> Tensor:
+    """Return an (n, columns) matrix of zeros but for `values` at `column`; the inverse of :func:`entries`.
+
+    Args:
+        values: (n, width); values for the same place are added.
+        column: (n, width) int32, valid columns.
+        columns: How many columns the matrix has.
+    """
+    from keras import ops
+
+    rows = ops.shape(values)[0]
+    place = column + ops.expand_dims(columns * ops.arange(rows, dtype="int32"), 1)
+    flat = ops.segment_sum(ops.reshape(values, (-1,)), ops.reshape(place, (-1,)), rows * columns)
+    return ops.reshape(flat, (rows, columns))
+
+
 def with_slope(values: Tensor, slope: Tensor, distances: Tensor) -> Tensor:
     """Return `values`, with a gradient that is known: `slope` at each distance.
 
@@ -94,5 +134,5 @@ def with_slope(values: Tensor, slope: Tensor, distances: Tensor) -> Tensor:
     """
     from keras import ops
 
-    moved = ops.sum(ops.stop_gradient(slope) * distances, axis=1)
-    return ops.stop_gradient(values) + (moved - ops.stop_gradient(moved))
+    held = ops.stop_gradient(slope)
+    return with_gradient(values, distances, lambda upstream: held * ops.expand_dims(upstream, 1))

@@ -104,3 +104,25 @@ def test_a_known_gradient_is_used_as_it_is():
     value, slope = value_and_gradient(function, given)
     assert value == pytest.approx(5 * 14)
     np.testing.assert_allclose(slope, 500 * given)
+
+
+def test_a_known_gradient_may_be_by_several_tensors():
+    from keras import ops
+
+    first, second = np.array([1.0, 2.0]), np.array([[3.0], [4.0]])
+
+    def product(one, other):
+        held = ops.stop_gradient(one), ops.stop_gradient(other)
+        result = ops.sum(held[0] * held[1], axis=1)
+        return ops.sum(
+            result * with_gradient(result, (one, other), lambda upstream: (10 * upstream, 5 * upstream[:, None]))
+        )
+
+    expected = np.sum(first * second, axis=1)
+    for function, at, slope in (
+        (lambda moving: product(moving, ops.convert_to_tensor(second)), first, 10 * expected),
+        (lambda moving: product(ops.convert_to_tensor(first), moving), second, 5 * expected[:, None]),
+    ):
+        value, found = value_and_gradient(function, at)
+        assert value == pytest.approx(np.sum(expected**2))
+        np.testing.assert_allclose(found, slope)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from simplug.api.positives import entries, fold_positives, with_slope
+from simplug.api.positives import OF_TRIPLETS, at_once, entries, fold_positives, placed, with_slope
 from simplug.testing.tensors import array, in_graph, in_xla, value_and_gradient
 
 
@@ -80,6 +80,24 @@ def test_entries_are_those_of_each_row():
     matrix = np.arange(12.0).reshape(3, 4)
     columns = np.array([[0, 3], [1, 1], [2, 0]], "int32")
     np.testing.assert_array_equal(array(entries(matrix, columns)), np.take_along_axis(matrix, columns, axis=1))
+
+
+def test_what_is_placed_is_where_its_entries_were_and_adds_up():
+    columns, values = np.array([[0, 3], [1, 1]], "int32"), np.array([[1.0, 2.0], [4.0, 8.0]])
+    np.testing.assert_array_equal(array(placed(values, columns, 4)), [[1, 0, 0, 2], [0, 12, 0, 0]])
+
+
+def test_fewer_positives_are_looked_at_together_in_a_larger_batch():
+    batches = [np.empty((size, size), bool) for size in (64, 1024, 2048, 4096)]
+    assert [at_once(batch) for batch in batches] == [8, 4, 1, 1]
+    assert [at_once(batch, OF_TRIPLETS) for batch in batches] == [4, 4, 4, 1]
+
+
+def test_a_batch_of_unknown_size_is_taken_for_a_large_one():
+    from keras import KerasTensor
+
+    unknown = KerasTensor((None, 64))
+    assert (at_once(unknown), at_once(unknown, OF_TRIPLETS)) == (1, 4)
 
 
 def test_a_known_slope_is_the_gradient_and_leaves_the_value():
