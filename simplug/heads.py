@@ -7,7 +7,7 @@ two distributions hold is asked for as ``simplug.Head("dist:name")``.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simplug.kernel.errors import did_you_mean
 from simplug.kernel.registry import REGISTRIES
@@ -24,6 +24,8 @@ def _names() -> dict[str, str]:
 
 
 def __getattr__(name: str) -> Callable[..., Head]:
+    if name == "__all__":
+        return __dir__()  # type: ignore[return-value]  # only ``from simplug.heads import *`` asks for it
     names = {} if name.startswith("_") else _names()
     if name not in names:
         raise AttributeError(f"no installed loss has a class {name!r}{did_you_mean(name, names)}")
@@ -34,6 +36,3 @@ def __getattr__(name: str) -> Callable[..., Head]:
 
 def __dir__() -> list[str]:
     return sorted(_names())
-
-
-__all__: list[Any] = []

@@ -166,9 +166,16 @@ def test_heads_are_found_by_the_name_of_their_class():
     layer = Contrastive(neg_margin=0.7, name="mine")
     assert isinstance(layer, simplug.Head)
     assert (layer.component.neg_margin, layer.name) == (0.7, "mine")
-    assert "Contrastive" in dir(simplug.heads)
     with pytest.raises(AttributeError, match="no installed loss has a class 'Contrastiv'; did you mean 'Contrastive'"):
         simplug.heads.Contrastiv  # noqa: B018
+
+
+def test_heads_are_listed_and_imported_like_any_names_of_a_module():
+    listed = dir(simplug.heads)
+    assert {simplug.losses.get(name).__name__ for name in ("arcface", "contrastive", PLAIN["name"])} <= set(listed)
+    assert len(listed) == len(simplug.losses.names())
+    assert simplug.heads.__all__ == listed
+    assert all(hasattr(simplug.heads, name) for name in listed)
 
 
 def test_a_label_beyond_the_classes_is_refused_and_named():
