@@ -1,10 +1,20 @@
 """Losses of one value a pair, against their papers' definitions and against another library's values."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
+from pairwise import (
+    BATCHES,
+    assert_equal_to_pml,
+    central_differences,
+    close_to,
+    every_batch,
+    mean,
+    mean_above_zero,
+    needs_pml,
+    pml_losses,
+    relation,
+    with_references,
+)
 
 import simplug
 from simplug.api import Loss, Pairs, Weight
@@ -12,18 +22,7 @@ from simplug.api.state import initial_state
 from simplug.kernel.errors import ConfigError
 from simplug.testing.tensors import in_graph, in_xla, value_and_gradient
 
-REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "pml_values.json"
-
-
 # The definitions: float64 NumPy.
-
-
-def mean(values):
-    return float(np.mean(values)) if len(values) else 0.0
-
-
-def mean_above_zero(values):
-    return mean(values[values > 0])
 
 
 def contrastive(d, positive, negative, pos_margin=0.0, neg_margin=1.0, squared=False):
@@ -64,48 +63,16 @@ def built(case):
     return loss, lambda *arguments: definition(*arguments, **options)
 
 
-def relation(labels, ref_labels=None):
-    same = (labels[:, None] == (labels if ref_labels is None else ref_labels)[None, :]).astype(float)
-    return same - (np.eye(len(labels)) if ref_labels is None else 0), 1 - same
-
-
 def pairs_of(labels):
     from keras import ops
 
     return Pairs(*map(ops.convert_to_tensor, relation(labels)))
 
 
-def close_to(expected):
-    """Compare closely; PyTorch, which Keras lets compute in single precision here and there, is less close."""
-    from keras import backend
-
-    precision = 1e-9 if backend.backend() == "tensorflow" else 1e-5
-    return pytest.approx(expected, rel=precision, abs=precision / 10)
-
-
-def batches():
-    rng = np.random.default_rng(7)
-    repeated = rng.normal(size=(4, 5))
-    return {
-        "random": (rng.integers(0, 5, size=24), rng.normal(size=(24, 6))),
-        "imbalanced": (np.array([1] + [0] * 10 + [1, 2]), rng.normal(size=(13, 3))),
-        "duplicates": (np.array([0, 0, 1, 1, 2, 2, 3, 3]), np.repeat(repeated, 2, axis=0)),
-        "one class": (np.zeros(6, dtype=int), rng.normal(size=(6, 4))),
-        "no positives": (np.arange(6), rng.normal(size=(6, 4))),
-        "a single example": (np.array([3]), rng.normal(size=(1, 4))),
-        "a zero row": (np.array([0, 0, 1, 1]), np.vstack([np.zeros(3), rng.normal(size=(3, 3))])),
-        "far": (np.array([0, 0, 1, 1, 2]), 100 * rng.normal(size=(5, 3))),
-    }
-
-
-BATCHES = batches()
-
-
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("batch", BATCHES)
-def test_a_loss_equals_its_definition_in_float64(case, batch):
+@every_batch
+def test_a_loss_equals_its_definition_in_float64(case, labels, embeddings):
     loss, definition = built(case)
-    labels, embeddings = BATCHES[batch]
     value, slope = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
     expected = definition(loss.distance.numpy(embeddings, embeddings), *relation(labels))
     assert value == close_to(expected)
@@ -115,9 +82,7 @@ def test_a_loss_equals_its_definition_in_float64(case, batch):
 @pytest.mark.parametrize("case", CASES)
 def test_a_loss_against_references_equals_its_definition(case):
     loss, definition = built(case)
-    rng = np.random.default_rng(3)
-    labels, ref_labels = rng.integers(0, 4, size=7), rng.integers(0, 3, size=9)
-    embeddings, refs = rng.normal(size=(7, 4)), rng.normal(size=(9, 4))
+    labels, embeddings, ref_labels, refs = with_references()
     expected = definition(loss.distance.numpy(embeddings, refs), *relation(labels, ref_labels))
     assert float(loss(labels, embeddings, ref_labels, refs)) == close_to(expected)
 
@@ -129,13 +94,8 @@ def test_a_gradient_equals_central_differences_of_the_definition(case):
     labels, embeddings = rng.integers(0, 3, size=9), rng.normal(size=(9, 4))
     pairs = relation(labels)
     _, slope = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
-    step = 1e-6
-    for i, j in np.ndindex(embeddings.shape):
-        change = np.zeros_like(embeddings)
-        change[i, j] = step
-        above, below = (loss.distance.numpy(rows, rows) for rows in (embeddings + change, embeddings - change))
-        difference = (definition(above, *pairs) - definition(below, *pairs)) / (2 * step)
-        assert slope[i, j] == pytest.approx(difference, rel=1e-4, abs=1e-7)
+    expected = central_differences(lambda rows: definition(loss.distance.numpy(rows, rows), *pairs), embeddings)
+    np.testing.assert_allclose(slope, expected, rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -246,24 +206,11 @@ def in_our_terms(name, arguments):
     return arguments
 
 
-def references():
-    if not REFERENCE.exists():
-        return []
-    known = json.loads(REFERENCE.read_text())
-    return [
-        pytest.param(row, known["inputs"][row["input"]], id=f"{row['name']} {row['args']} {row['input']}")
-        for row in known["losses"]
-        if row["name"] in NAMES and row["args"].get("reducer") != "sum"
-    ]
-
-
-@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference values are not beside this checkout")
+@needs_pml
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize(("row", "inputs"), references())
+@pytest.mark.parametrize(
+    ("row", "inputs"), pml_losses(lambda row: row["name"] in NAMES and row["args"].get("reducer") != "sum")
+)
 def test_values_and_gradients_equal_those_of_pytorch_metric_learning(row, inputs, dtype):
     loss = simplug.losses.build(NAMES[row["name"]], **in_our_terms(row["name"], row["args"]))
-    labels, embeddings = np.array(inputs["labels"]), np.array(inputs["embeddings"], dtype=dtype)
-    value, slope = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
-    expected = np.array(row["gradient"])
-    assert value == pytest.approx(row["value"], rel=1e-5, abs=1e-9)
-    assert np.abs(slope - expected).max() <= 1e-4 * max(np.abs(expected).max(), 1e-12)
+    assert_equal_to_pml(loss, row, inputs, dtype)

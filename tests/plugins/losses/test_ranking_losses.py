@@ -1,24 +1,26 @@
 """Losses over rankings and histograms: values and gradients against their float64 definitions, one rank at a time."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from keras import backend
+from pairwise import (
+    EXACT,
+    PML,
+    assert_equal_to_pml,
+    central_differences,
+    every_batch,
+    in_double,
+    needs_pml,
+    pml_losses,
+    relation,
+    with_references,
+)
 
 import simplug
 from simplug.api import Pairs
 from simplug.kernel.errors import ConfigError
 from simplug.testing.tensors import array, value_and_gradient
-
-EXACT = backend.backend() == "tensorflow"
-REL = 1e-9 if EXACT else 1e-5
-"""Other backends compute in single precision, in part, whatever they are given."""
-
-differences = pytest.mark.skipif(not EXACT, reason="single precision is too coarse for differences of values")
-
-REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "pml_values.json"
 
 
 def before(d, row, positive, other, temperature):
@@ -89,15 +91,6 @@ def histogram(d, positive, negative, own=True, num_bins=100):
     return float(np.dot(far / far.sum(), np.cumsum(near / near.sum())))
 
 
-def relation(labels, ref_labels=None):
-    columns = labels if ref_labels is None else ref_labels
-    positive = (labels[:, None] == columns[None, :]).astype(float)
-    negative = 1 - positive
-    if ref_labels is None:
-        np.fill_diagonal(positive, 0)
-    return positive, negative
-
-
 CASES = {
     "smooth_ap": (smooth_ap, {}),
     "smooth_ap, soft": (smooth_ap, {"temperature": 0.2}),
@@ -111,50 +104,29 @@ CASES = {
 }
 
 
-def batches():
-    rng = np.random.default_rng(7)
-    yield "random", rng.integers(0, 4, size=14), rng.normal(size=(14, 5))
-    yield "imbalanced", np.array([0] * 7 + [1, 2]), rng.normal(size=(9, 3))
-    yield "duplicates", np.array([0, 0, 1, 1, 2, 2]), np.repeat(rng.normal(size=(3, 5)), 2, axis=0)
-    yield "collapsed", np.array([0, 0, 1, 1]), np.ones((4, 3))
-    yield "one class", np.zeros(5, dtype=int), rng.normal(size=(5, 4))
-    yield "no positives", np.arange(5), rng.normal(size=(5, 4))
-    yield "a single example", np.array([3]), rng.normal(size=(1, 4))
-    yield "a zero row", np.array([0, 0, 1, 1]), np.vstack([np.zeros(3), rng.normal(size=(3, 3))])
-
-
 def build(case):
     return simplug.losses.build(case.split(",")[0], **CASES[case][1])
 
 
-def difference(function, values, i, j, step=1e-6):
-    above, below = values.copy(), values.copy()
-    above[i, j] += step
-    below[i, j] -= step
-    return (float(function(above)) - float(function(below))) / (2 * step)
-
-
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize(("labels", "embeddings"), [batch[1:] for batch in batches()], ids=[b[0] for b in batches()])
+@every_batch
 def test_a_loss_equals_its_definition_in_float64(case, labels, embeddings):
     loss, (definition, options) = build(case), CASES[case]
     d = loss.distance.numpy(embeddings, embeddings)
     value, slope = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
-    assert value == pytest.approx(definition(d, *relation(labels), **options), rel=1e-8, abs=REL)
+    assert value == pytest.approx(definition(d, *relation(labels), **options), rel=1e-8, abs=EXACT)
     assert np.isfinite(slope).all()
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_loss_against_a_reference_set_equals_its_definition(case):
-    rng = np.random.default_rng(3)
-    labels, ref_labels = rng.integers(0, 3, size=5), rng.integers(0, 3, size=9)
-    embeddings, refs = rng.normal(size=(5, 4)), rng.normal(size=(9, 4))
+    labels, embeddings, ref_labels, refs = with_references()
     loss, (definition, options) = build(case), CASES[case]
     expected = definition(loss.distance.numpy(embeddings, refs), *relation(labels, ref_labels), own=False, **options)
     assert array(loss(labels, embeddings, ref_labels, refs)) == pytest.approx(expected, rel=1e-8)
 
 
-@differences
+@in_double
 @pytest.mark.parametrize("case", CASES)
 def test_a_gradient_equals_central_differences(case):
     rng = np.random.default_rng(11)
@@ -162,9 +134,10 @@ def test_a_gradient_equals_central_differences(case):
     loss = build(case)
     _, slope = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
     assert np.any(slope)
-    for i, j in rng.integers((9, 4), size=(8, 2)):
-        expected = difference(lambda rows: loss(labels, rows), embeddings, i, j)
-        assert slope[i, j] == pytest.approx(expected, rel=1e-4, abs=1e-6 * np.abs(slope).max())
+    places = list(map(tuple, rng.integers((9, 4), size=(8, 2))))
+    expected = central_differences(lambda rows: loss(labels, rows), embeddings, places)
+    found = [slope[place] for place in places]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6 * np.abs(slope).max())
 
 
 @pytest.mark.parametrize("name", ["angular", "pnp", "smooth_ap"])
@@ -175,8 +148,8 @@ def test_positives_looked_at_one_by_one_or_together_give_the_same(name, monkeypa
     together = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
     monkeypatch.setattr(f"simplug_losses.{name}.at_once", lambda distances: 1)
     apart = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
-    np.testing.assert_allclose(apart[0], together[0], rtol=REL)
-    np.testing.assert_allclose(apart[1], together[1], atol=REL)
+    np.testing.assert_allclose(apart[0], together[0], rtol=EXACT)
+    np.testing.assert_allclose(apart[1], together[1], atol=EXACT)
 
 
 def test_coinciding_embeddings_lie_on_the_last_edge_of_the_histogram():
@@ -214,15 +187,8 @@ def test_an_unknown_variant_of_pnp_is_refused():
 NAMES = {"FastAPLoss": "fast_ap", "HistogramLoss": "histogram", "PNPLoss": "pnp", "SmoothAPLoss": "smooth_ap"}
 
 
-def references(*names):
-    if not REFERENCE.exists():
-        return []
-    known = json.loads(REFERENCE.read_text())
-    return [
-        pytest.param(row, known["inputs"][row["input"]], id=f"{row['name']} {row['args']} {row['input']}")
-        for row in known["losses"]
-        if row["name"] in names and "value" in row
-    ]
+def pml_rows(*names):
+    return pml_losses(lambda row: row["name"] in names and "value" in row)
 
 
 def in_our_terms(name, arguments):
@@ -231,29 +197,22 @@ def in_our_terms(name, arguments):
     return defaults | {ours.get(key, key): value for key, value in arguments.items()}
 
 
-needs_reference = pytest.mark.skipif(not REFERENCE.exists(), reason="the reference values are not beside this checkout")
-
-
-@needs_reference
+@needs_pml
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize(("row", "inputs"), references("FastAPLoss", "HistogramLoss", "PNPLoss"))
+@pytest.mark.parametrize(("row", "inputs"), pml_rows("FastAPLoss", "HistogramLoss", "PNPLoss"))
 def test_values_and_gradients_equal_those_of_pytorch_metric_learning(row, inputs, dtype):
     loss = simplug.losses.build(NAMES[row["name"]], **in_our_terms(row["name"], row["args"]))
-    labels, embeddings = np.array(inputs["labels"]), np.array(inputs["embeddings"], dtype=dtype)
-    value, slope = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
-    expected = np.array(row["gradient"])
-    assert value == pytest.approx(row["value"], rel=1e-5, abs=1e-7)
-    assert np.abs(slope - expected).max() <= 1e-4 * max(np.abs(expected).max(), 1e-3)
+    assert_equal_to_pml(loss, row, inputs, dtype, near=1e-7, steepest=1e-3)
 
 
-@needs_reference
-@pytest.mark.parametrize(("row", "inputs"), references("SmoothAPLoss"))
+@needs_pml
+@pytest.mark.parametrize(("row", "inputs"), pml_rows("SmoothAPLoss"))
 def test_smooth_ap_groups_by_class_where_the_peer_takes_runs_of_as_many_rows_as_there_are_classes(row, inputs):
     labels, embeddings = np.array(inputs["labels"]), np.array(inputs["embeddings"])
     loss = simplug.losses.build("smooth_ap")
     d = loss.distance.numpy(embeddings, embeddings)
     value = array(loss(labels, embeddings))
-    assert value == pytest.approx(smooth_ap(d, *relation(labels)), rel=1e-8, abs=REL)
+    assert value == pytest.approx(smooth_ap(d, *relation(labels)), rel=1e-8, abs=EXACT)
     # The peer looks at no label but for the number of classes, which it takes for the number of examples of each.
     runs = np.arange(len(labels)) // len(np.unique(labels))
     same = (runs[:, None] == runs[None, :]).astype(float)
@@ -261,10 +220,10 @@ def test_smooth_ap_groups_by_class_where_the_peer_takes_runs_of_as_many_rows_as_
         assert row["value"] == pytest.approx(smooth_ap(d, same - np.eye(len(runs)), 1 - same), rel=1e-6)
 
 
-@needs_reference
+@needs_pml
 @pytest.mark.parametrize(("temperature", "expected"), [(0.01, 0.03673440217971802), (0.1, 0.05713408440351486)])
 def test_smooth_ap_equals_the_peer_for_as_many_classes_as_examples_of_each_and_in_any_order(temperature, expected):
-    known = json.loads(REFERENCE.read_text())["inputs"]["balanced"]
+    known = json.loads(PML.read_text())["inputs"]["balanced"]
     labels, embeddings = np.array(known["labels"])[:9], np.array(known["embeddings"])[:9]
     loss = simplug.losses.build("smooth_ap", temperature=temperature)
     order = np.random.default_rng(0).permutation(9)

@@ -1,18 +1,25 @@
 """Losses that weigh pairs by a softmax, against their papers' definitions and against other libraries' values."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
+from pairwise import (
+    BATCHES,
+    assert_equal_to_pml,
+    central_differences,
+    close_to,
+    every_batch,
+    mean,
+    mean_above_zero,
+    needs_pml,
+    pml_losses,
+    relation,
+    with_references,
+)
 
 import simplug
 from simplug.api import Pairs
 from simplug.kernel.errors import ConfigError
 from simplug.testing.tensors import array, in_graph, in_xla, value_and_gradient
-
-REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "pml_values.json"
-
 
 # The definitions: float64 NumPy, one anchor and one pair at a time.
 
@@ -24,14 +31,6 @@ def chosen(weights):
 def log_of_sum(logits):
     top = max(logits)
     return top + np.log(sum(np.exp(value - top) for value in logits))
-
-
-def mean(values):
-    return float(np.mean(values)) if len(values) else 0.0
-
-
-def mean_above_zero(values):
-    return mean([value for value in values if value > 0])
 
 
 def nt_xent(d, positive, negative, temperature=0.07):
@@ -105,6 +104,15 @@ def multi_similarity(d, positive, negative, alpha=2.0, beta=50.0, base=0.5):
     return mean(values)
 
 
+def mined_multi_similarity(d, positive, negative, miner, **options):
+    kept_positive, kept_negative = np.zeros_like(positive), np.zeros_like(negative)
+    for i, (row, ps, ns) in enumerate(zip(d, chosen(positive), chosen(negative), strict=True)):
+        if len(ps) and len(ns):
+            kept_positive[i] = positive[i] * (row > min(row[ns]) - miner["epsilon"])
+            kept_negative[i] = negative[i] * (row < max(row[ps]) + miner["epsilon"])
+    return multi_similarity(d, kept_positive, kept_negative, **options)
+
+
 CASES = {
     "nt_xent": (nt_xent, {}),
     "nt_xent, warm": (nt_xent, {"temperature": 0.5}),
@@ -117,6 +125,10 @@ CASES = {
     "circle": (circle, {}),
     "circle, of the paper": (circle, {"margin": 0.25, "gamma": 128.0}),
     "multi_similarity": (multi_similarity, {"base": 0.7}),
+    "multi_similarity, mined": (
+        mined_multi_similarity,
+        {"beta": 40.0, "miner": {"name": "multi_similarity", "epsilon": 0.1}},
+    ),
 }
 
 
@@ -126,48 +138,16 @@ def built(case):
     return loss, lambda *arguments, **more: definition(*arguments, **options, **more)
 
 
-def relation(labels, ref_labels=None):
-    same = (labels[:, None] == (labels if ref_labels is None else ref_labels)[None, :]).astype(float)
-    return same - (np.eye(len(labels)) if ref_labels is None else 0), 1 - same
-
-
 def pairs_of(labels):
     from keras import ops
 
     return Pairs(*map(ops.convert_to_tensor, relation(labels)))
 
 
-def close_to(expected):
-    """Compare closely; PyTorch, which Keras lets compute in single precision here and there, is less close."""
-    from keras import backend
-
-    precision = 1e-9 if backend.backend() == "tensorflow" else 1e-5
-    return pytest.approx(expected, rel=precision, abs=precision / 10)
-
-
-def batches():
-    rng = np.random.default_rng(7)
-    repeated = rng.normal(size=(4, 5))
-    return {
-        "random": (rng.integers(0, 5, size=24), rng.normal(size=(24, 6))),
-        "imbalanced": (np.array([1] + [0] * 10 + [1, 2]), rng.normal(size=(13, 3))),
-        "duplicates": (np.array([0, 0, 1, 1, 2, 2, 3, 3]), np.repeat(repeated, 2, axis=0)),
-        "one class": (np.zeros(6, dtype=int), rng.normal(size=(6, 4))),
-        "no positives": (np.arange(6), rng.normal(size=(6, 4))),
-        "a single example": (np.array([3]), rng.normal(size=(1, 4))),
-        "a zero row": (np.array([0, 0, 1, 1]), np.vstack([np.zeros(3), rng.normal(size=(3, 3))])),
-        "far": (np.array([0, 0, 1, 1, 2]), 100 * rng.normal(size=(5, 3))),
-    }
-
-
-BATCHES = batches()
-
-
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("batch", BATCHES)
-def test_a_loss_equals_its_definition_in_float64(case, batch):
+@every_batch
+def test_a_loss_equals_its_definition_in_float64(case, labels, embeddings):
     loss, definition = built(case)
-    labels, embeddings = BATCHES[batch]
     value, slope = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
     expected = definition(loss.distance.numpy(embeddings, embeddings), *relation(labels))
     assert value == close_to(expected)
@@ -177,9 +157,7 @@ def test_a_loss_equals_its_definition_in_float64(case, batch):
 @pytest.mark.parametrize("case", CASES)
 def test_a_loss_against_references_equals_its_definition(case):
     loss, definition = built(case)
-    rng = np.random.default_rng(3)
-    labels, ref_labels = rng.integers(0, 4, size=7), rng.integers(0, 3, size=9)
-    embeddings, refs = rng.normal(size=(7, 4)), rng.normal(size=(9, 4))
+    labels, embeddings, ref_labels, refs = with_references()
     expected = definition(loss.distance.numpy(embeddings, refs), *relation(labels, ref_labels))
     assert float(loss(labels, embeddings, ref_labels, refs)) == close_to(expected)
 
@@ -197,12 +175,8 @@ def test_a_gradient_equals_central_differences_of_the_definition(case):
         return definition(loss.distance.numpy(rows, rows), positive, negative, **more)
 
     _, slope = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
-    step = 1e-6
-    for i, j in np.ndindex(embeddings.shape):
-        change = np.zeros_like(embeddings)
-        change[i, j] = step
-        difference = (value(embeddings + change) - value(embeddings - change)) / (2 * step)
-        assert slope[i, j] == pytest.approx(difference, rel=1e-4, abs=1e-7)
+    expected = central_differences(value, embeddings)
+    np.testing.assert_allclose(slope, expected, rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -344,6 +318,15 @@ def test_a_preset_sets_the_tuned_options_and_is_finite(name, preset):
     assert np.isfinite(slope).all()
 
 
+def test_a_far_pair_outside_the_mask_does_not_swallow_the_kept_ones():
+    loss = simplug.losses.build("multi_similarity", distance="inner_product", beta=250.0)
+    labels, embeddings = np.array([0, 0, 1]), np.array([[4.0, 0.0], [4.0, 0.0], [0.0, 0.1]], dtype=np.float32)
+    value, slope = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
+    expected = multi_similarity(loss.distance.numpy(embeddings, embeddings), *relation(labels), beta=250.0)
+    assert value == pytest.approx(expected, rel=1e-5)
+    assert np.isfinite(slope).all()
+
+
 def test_the_mined_presets_of_multi_similarity_bring_their_miner():
     loss = simplug.losses.build("multi_similarity", preset="sop_mined", beta=100.0)
     assert (loss.alpha, loss.beta, loss.base, loss.miner.epsilon) == (15.9, 100.0, 0.72, 0.34)
@@ -362,33 +345,21 @@ NAMES = {
 }
 
 
-def references():
-    if not REFERENCE.exists():
-        return []
-    known = json.loads(REFERENCE.read_text())
-    found = []
-    for row in known["losses"]:
-        title = f"{row['name']} {row['args']} {row['input']}"
-        # The instance loss departs, as tested above, unless each example has a class of its own; without positives the
-        # other library's NCA is not a number.
-        if row["name"] == "InstanceLoss" and row["input"] != "no_positives":
-            continue
-        if row["name"] in NAMES and np.isfinite(row["value"]) and row["args"].get("reducer") != "sum":
-            found.append(pytest.param(row, known["inputs"][row["input"]], id=title))
-    return found
+def is_compared(row):
+    # The instance loss departs, as tested above, unless each example has a class of its own; without positives the
+    # other library's NCA is not a number.
+    if row["name"] == "InstanceLoss" and row["input"] != "no_positives":
+        return False
+    return row["name"] in NAMES and np.isfinite(row["value"]) and row["args"].get("reducer") != "sum"
 
 
-@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference values are not beside this checkout")
+@needs_pml
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize(("row", "inputs"), references())
+@pytest.mark.parametrize(("row", "inputs"), pml_losses(is_compared))
 def test_values_and_gradients_equal_those_of_pytorch_metric_learning(row, inputs, dtype):
     arguments = {"margin" if key == "m" else key: value for key, value in row["args"].items()}
     loss = simplug.losses.build(NAMES[row["name"]], **arguments)
-    labels, embeddings = np.array(inputs["labels"]), np.array(inputs["embeddings"], dtype=dtype)
-    value, slope = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
-    expected = np.array(row["gradient"])
-    assert value == pytest.approx(row["value"], rel=1e-5, abs=1e-6 if dtype == "float32" else 1e-9)
-    assert np.abs(slope - expected).max() <= 1e-4 * max(np.abs(expected).max(), 1e-2)
+    assert_equal_to_pml(loss, row, inputs, dtype, near=1e-6 if dtype == "float32" else 1e-9, steepest=1e-2)
 
 
 UNIT = np.array([[1, 0, 0], [0.8, 0.6, 0], [0, 1, 0], [0, 0.6, 0.8], [0, 0, 1], [0.6, 0, 0.8]])

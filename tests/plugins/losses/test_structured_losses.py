@@ -1,23 +1,23 @@
 """Losses over structures of pairs: values and gradients against their definitions in float64, one sum at a time."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
-from keras import backend
+from pairwise import (
+    EXACT,
+    assert_equal_to_pml,
+    central_differences,
+    every_batch,
+    in_double,
+    mean,
+    needs_pml,
+    pml_losses,
+    relation,
+    with_references,
+)
 
 import simplug
 from simplug.api import Pairs
 from simplug.testing.tensors import array, gradient, value_and_gradient
-
-EXACT = backend.backend() == "tensorflow"
-REL = 1e-9 if EXACT else 1e-5
-"""Other backends compute in single precision, in part, whatever they are given."""
-
-differences = pytest.mark.skipif(not EXACT, reason="single precision is too coarse for differences of values")
-
-REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "pml_values.json"
 
 
 def angular(d, positive, negative, among, alpha=40.0):
@@ -103,19 +103,6 @@ def soft_histogram(values, low, high, bins):
     return counts
 
 
-def mean(values):
-    return float(np.mean(values)) if len(values) else 0.0
-
-
-def relation(labels, ref_labels=None):
-    columns = labels if ref_labels is None else ref_labels
-    positive = (labels[:, None] == columns[None, :]).astype(float)
-    negative = 1 - positive
-    if ref_labels is None:
-        np.fill_diagonal(positive, 0)
-    return positive, negative
-
-
 CASES = {
     "angular": (angular, {}),
     "angular, wide": (angular, {"alpha": 60.0}),
@@ -132,18 +119,6 @@ CASES = {
 }
 
 
-def batches():
-    rng = np.random.default_rng(7)
-    yield "random", rng.integers(0, 4, size=14), rng.normal(size=(14, 5))
-    yield "imbalanced", np.array([0] * 7 + [1, 2]), rng.normal(size=(9, 3))
-    yield "duplicates", np.array([0, 0, 1, 1, 2, 2]), np.repeat(rng.normal(size=(3, 5)), 2, axis=0)
-    yield "collapsed", np.array([0, 0, 1, 1]), np.ones((4, 3))
-    yield "one class", np.zeros(5, dtype=int), rng.normal(size=(5, 4))
-    yield "no positives", np.arange(5), rng.normal(size=(5, 4))
-    yield "a single example", np.array([3]), rng.normal(size=(1, 4))
-    yield "a zero row", np.array([0, 0, 1, 1]), np.vstack([np.zeros(3), rng.normal(size=(3, 3))])
-
-
 def build(case):
     _, options = CASES[case]
     return simplug.losses.build(case.split(",")[0], **options)
@@ -156,40 +131,28 @@ def fresh(loss, dim):
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize(("labels", "embeddings"), [batch[1:] for batch in batches()], ids=[b[0] for b in batches()])
+@every_batch
 def test_a_loss_equals_its_definition_in_float64(case, labels, embeddings):
     loss, (definition, options) = build(case), CASES[case]
     state = fresh(loss, embeddings.shape[1])
     d = loss.distance.numpy(embeddings, embeddings)
     value, slope = value_and_gradient(lambda rows: loss(labels, rows, state=state), embeddings)
     # An angle near 0 has half the digits of its cosine.
-    rel = 1e-6 if case.startswith("tuplet") else REL
-    assert value == pytest.approx(definition(d, *relation(labels), d, **options), rel=rel, abs=REL)
+    rel = 1e-6 if case.startswith("tuplet") else EXACT
+    assert value == pytest.approx(definition(d, *relation(labels), d, **options), rel=rel, abs=EXACT)
     assert np.isfinite(slope).all()
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_loss_against_a_reference_set_equals_its_definition(case):
-    rng = np.random.default_rng(3)
-    labels, ref_labels = rng.integers(0, 3, size=5), rng.integers(0, 3, size=9)
-    embeddings, refs = rng.normal(size=(5, 4)), rng.normal(size=(9, 4))
+    labels, embeddings, ref_labels, refs = with_references()
     loss, (definition, options) = build(case), CASES[case]
     d, among = loss.distance.numpy(embeddings, refs), loss.distance.numpy(refs, refs)
     value = array(loss(labels, embeddings, ref_labels, refs, state=fresh(loss, 4)))
-    assert value == pytest.approx(definition(d, *relation(labels, ref_labels), among, **options), rel=REL)
+    assert value == pytest.approx(definition(d, *relation(labels, ref_labels), among, **options), rel=EXACT)
 
 
-def central_differences(function, values, places, step=1e-6):
-    found = []
-    for i, j in places:
-        above, below = values.copy(), values.copy()
-        above[i, j] += step
-        below[i, j] -= step
-        found.append((float(function(above)) - float(function(below))) / (2 * step))
-    return np.array(found)
-
-
-@differences
+@in_double
 @pytest.mark.parametrize("case", CASES)
 def test_the_gradients_of_anchors_and_of_references_equal_central_differences(case):
     rng = np.random.default_rng(11)
@@ -239,7 +202,7 @@ def test_pairs_given_as_weights_count_as_much_as_their_weight(name):
         array(loss.of_pairs(Pairs(part, negative), embeddings, state=state))
         for part in (positive * (labels[:, None] == 0), positive * (labels[:, None] == 1))
     ]
-    assert value == pytest.approx((3 * parts[0] + parts[1]) / 4, rel=REL)
+    assert value == pytest.approx((3 * parts[0] + parts[1]) / 4, rel=EXACT)
 
 
 def test_far_embeddings_do_not_overflow_a_sum_of_exponentials():
@@ -282,10 +245,10 @@ def test_a_batch_moves_the_histogram_of_the_dynamic_soft_margin_and_one_without_
         return counts / counts.sum()
 
     first = next_histogram(labels, embeddings, np.zeros(11))
-    np.testing.assert_allclose(first, of_batch(embeddings), atol=REL)
+    np.testing.assert_allclose(first, of_batch(embeddings), atol=EXACT)
     other = rng.normal(size=(9, 4))
     second = next_histogram(labels, other, first)
-    np.testing.assert_allclose(second, 0.75 * first + 0.25 * of_batch(other), atol=REL)
+    np.testing.assert_allclose(second, 0.75 * first + 0.25 * of_batch(other), atol=EXACT)
     np.testing.assert_array_equal(next_histogram(np.zeros(9, dtype=int), other, second), second)
 
 
@@ -305,7 +268,7 @@ def test_the_first_step_of_the_dynamic_soft_margin_uses_its_own_histogram_and_la
     d = loss.distance.numpy(embeddings, embeddings)
     positive, negative = relation(labels)
     leads = [d[i, p] - d[i, n] for i, p in np.argwhere(positive) for n in np.flatnonzero(negative[i])]
-    assert array(loss(labels, embeddings, state=other)) == pytest.approx(np.mean(leads), rel=REL)
+    assert array(loss(labels, embeddings, state=other)) == pytest.approx(np.mean(leads), rel=EXACT)
 
 
 def test_the_dynamic_soft_margin_keeps_to_a_band_of_triplets():
@@ -319,7 +282,7 @@ def test_the_dynamic_soft_margin_keeps_to_a_band_of_triplets():
     assert 0 < len(kept) < len(leads)
     pairs = Pairs(positive, negative, band=(-0.3, 0.2))
     value = array(loss.of_pairs(pairs, embeddings, state={"histogram": np.eye(9)[0]}))
-    assert value == pytest.approx(np.mean(kept), rel=REL)
+    assert value == pytest.approx(np.mean(kept), rel=EXACT)
 
 
 NAMES = {
@@ -332,36 +295,22 @@ NAMES = {
 }
 
 
-def references(*names):
-    if not REFERENCE.exists():
-        return []
-    known = json.loads(REFERENCE.read_text())
-    return [
-        pytest.param(row, known["inputs"][row["input"]], id=f"{row['name']} {row['input']}")
-        for row in known["losses"]
-        if row["name"] in names
-    ]
+def pml_rows(*names):
+    return pml_losses(lambda row: row["name"] in names and "value" in row)
 
 
-needs_reference = pytest.mark.skipif(not REFERENCE.exists(), reason="the reference values are not beside this checkout")
-
-
-@needs_reference
+@needs_pml
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(
-    ("row", "inputs"), references("GeneralizedLiftedStructureLoss", "LiftedStructureLoss", "TupletMarginLoss")
+    ("row", "inputs"), pml_rows("GeneralizedLiftedStructureLoss", "LiftedStructureLoss", "TupletMarginLoss")
 )
 def test_values_and_gradients_equal_those_of_pytorch_metric_learning(row, inputs, dtype):
     loss = simplug.losses.build(NAMES[row["name"]], **row["args"])
-    labels, embeddings = np.array(inputs["labels"]), np.array(inputs["embeddings"], dtype=dtype)
-    value, slope = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
-    expected = np.array(row["gradient"])
-    assert value == pytest.approx(row["value"], rel=1e-5, abs=1e-9)
-    assert np.abs(slope - expected).max() <= 1e-4 * max(np.abs(expected).max(), 1e-12)
+    assert_equal_to_pml(loss, row, inputs, dtype)
 
 
-@needs_reference
-@pytest.mark.parametrize(("row", "inputs"), references("AngularLoss"))
+@needs_pml
+@pytest.mark.parametrize(("row", "inputs"), pml_rows("AngularLoss"))
 def test_the_angular_loss_normalises_negatives_as_the_paper_does_and_the_peer_does_not(row, inputs):
     labels, rows = np.array(inputs["labels"]), np.array(inputs["embeddings"])
     units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
@@ -369,24 +318,24 @@ def test_the_angular_loss_normalises_negatives_as_the_paper_does_and_the_peer_do
     # The peer's value comes from negatives as they are: their products with the anchors are no cosines.
     raw = 1 - units @ rows.T
     theirs = np.where(positive > 0, 1 - units @ units.T, raw)
-    assert row["value"] == pytest.approx(angular(theirs, positive, negative, raw), rel=REL, abs=REL)
+    assert row["value"] == pytest.approx(angular(theirs, positive, negative, raw), rel=EXACT, abs=EXACT)
     d = 1 - units @ units.T
     ours = array(simplug.losses.build("angular", **row["args"])(labels, rows))
-    assert ours == pytest.approx(angular(d, positive, negative, d), rel=REL, abs=REL)
+    assert ours == pytest.approx(angular(d, positive, negative, d), rel=EXACT, abs=EXACT)
     # What the peer gives for normalised input, where the two agree.
     agreed = {"balanced": 1.2070023462036674, "imbalanced": 1.9939565465780678, "pairs": 2.4951243775877066}
-    assert ours == pytest.approx(agreed.get(row["input"], 0.0), rel=REL)
+    assert ours == pytest.approx(agreed.get(row["input"], 0.0), rel=EXACT)
 
 
-@needs_reference
-@pytest.mark.parametrize(("row", "inputs"), references("DynamicSoftMarginLoss"))
+@needs_pml
+@pytest.mark.parametrize(("row", "inputs"), pml_rows("DynamicSoftMarginLoss"))
 def test_the_dynamic_soft_margin_equals_the_peer_but_holds_its_distribution_still(row, inputs):
     labels, embeddings = np.array(inputs["labels"]), np.array(inputs["embeddings"])
     loss = simplug.losses.build("dynamic_soft_margin")
     value, slope = value_and_gradient(
         lambda rows: loss(labels, rows, state=fresh(loss, embeddings.shape[1])), embeddings
     )
-    assert value == pytest.approx(row["value"], rel=REL, abs=REL)
+    assert value == pytest.approx(row["value"], rel=EXACT, abs=EXACT)
     # The peer differentiates through its histogram, too: a second step then fails. The paper weighs each triplet by a
     # constant, which makes the gradient that of the distances times the weights.
     d = loss.distance.numpy(embeddings, embeddings)
@@ -400,7 +349,7 @@ def test_the_dynamic_soft_margin_equals_the_peer_but_holds_its_distribution_stil
         slopes[i, p] += weight
         slopes[i, n] -= weight
     expected = weighted_distances_gradient(loss.distance, slopes, embeddings)
-    np.testing.assert_allclose(slope, expected, atol=REL)
+    np.testing.assert_allclose(slope, expected, atol=EXACT)
 
 
 def weighted_distances_gradient(distance, slopes, embeddings):
@@ -410,8 +359,8 @@ def weighted_distances_gradient(distance, slopes, embeddings):
     return value_and_gradient(lambda rows: ops.sum(distance(rows, rows) * slopes), embeddings)[1]
 
 
-@needs_reference
-@pytest.mark.parametrize(("row", "inputs"), references("RankedListLoss"))
+@needs_pml
+@pytest.mark.parametrize(("row", "inputs"), pml_rows("RankedListLoss"))
 def test_the_ranked_list_is_a_weighted_mean_to_which_the_peer_adds_a_guard(row, inputs):
     labels, embeddings = np.array(inputs["labels"]), np.array(inputs["embeddings"])
     options = {"margin": row["args"]["margin"], "neg_temperature": float(row["args"]["Tn"])}
@@ -419,9 +368,9 @@ def test_the_ranked_list_is_a_weighted_mean_to_which_the_peer_adds_a_guard(row, 
     d = loss.distance.numpy(embeddings, embeddings)
     # The peer adds 1e-5 to the divisor for every example of the batch, pair or not; the paper divides by the weights.
     guarded = ranked_list(d, *relation(labels), d, **options, guard=1e-5)
-    assert row["value"] == pytest.approx(guarded, rel=REL)
+    assert row["value"] == pytest.approx(guarded, rel=EXACT)
     value, slope = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
-    assert value == pytest.approx(ranked_list(d, *relation(labels), d, **options), rel=REL)
+    assert value == pytest.approx(ranked_list(d, *relation(labels), d, **options), rel=EXACT)
     assert value == pytest.approx(row["value"], rel=1e-4)
     expected = np.array(row["gradient"])
     assert np.abs(slope - expected).max() <= 1e-4 * np.abs(expected).max()

@@ -2,16 +2,12 @@
 
 import math
 
-import keras
 import numpy as np
 import pytest
+from pairwise import EXACT, central_differences, every_batch_but, in_double, with_references
 
 import simplug
 from simplug.testing.tensors import value_and_gradient
-
-# Only TensorFlow keeps constants and inputs in double precision.
-EXACT = 1e-9 if keras.backend.backend() == "tensorflow" else 1e-5
-in_double = pytest.mark.skipif(EXACT > 1e-9, reason="differences need double precision throughout")
 
 
 def same(labels, ref_labels=None):
@@ -86,27 +82,12 @@ LOSSES = [
 every_loss = pytest.mark.parametrize(("name", "options", "definition"), LOSSES, ids=lambda value: str(value)[:40])
 
 
-def batches():
-    rng = np.random.default_rng(7)
-    yield "random", rng.integers(0, 5, size=24), rng.normal(size=(24, 6))
-    yield "imbalanced", np.array([0] * 10 + [1, 2]), rng.normal(size=(12, 3))
-    yield "duplicates", np.array([0, 0, 1, 1, 2, 2, 3, 3]), np.repeat(rng.normal(size=(4, 5)), 2, axis=0)
-    yield "one class", np.zeros(6, dtype=int), rng.normal(size=(6, 4))
-    yield "no positives", np.arange(6), rng.normal(size=(6, 4))
-    yield "a single example", np.array([3]), rng.normal(size=(1, 4))
-
-
-BATCHES = list(batches())
-
-
 def settings(options):
     return {key: value for key, value in options.items() if key != "distance"}
 
 
 @every_loss
-@pytest.mark.parametrize(
-    ("labels", "embeddings"), [batch[1:] for batch in BATCHES], ids=[batch[0] for batch in BATCHES]
-)
+@every_batch_but("far")
 def test_a_loss_equals_its_formula(name, options, definition, labels, embeddings):
     loss = simplug.losses.build(name, **options)
     expected = definition(loss.distance.numpy(embeddings, embeddings), same(labels), True, **settings(options))
@@ -117,9 +98,7 @@ def test_a_loss_equals_its_formula(name, options, definition, labels, embeddings
 
 @every_loss
 def test_a_loss_against_references_equals_its_formula(name, options, definition):
-    rng = np.random.default_rng(3)
-    labels, ref_labels = rng.integers(0, 3, size=5), rng.integers(0, 3, size=9)
-    embeddings, references = rng.normal(size=(5, 4)), rng.normal(size=(9, 4))
+    labels, embeddings, ref_labels, references = with_references()
     loss = simplug.losses.build(name, **options)
     distances = loss.distance.numpy(embeddings, references)
     expected = definition(distances, same(labels, ref_labels), False, **settings(options))
@@ -133,12 +112,8 @@ def test_the_gradient_equals_central_differences(name, options, definition):
     labels, embeddings = np.array([0, 1, 0, 2, 1, 0]), rng.normal(size=(6, 2))
     loss = simplug.losses.build(name, **options)
     _, slope = value_and_gradient(lambda rows: loss(labels, rows), embeddings)
-    for i, j in np.ndindex(*embeddings.shape):
-        above, below = embeddings.copy(), embeddings.copy()
-        above[i, j] += 1e-6
-        below[i, j] -= 1e-6
-        difference = (float(loss(labels, above)) - float(loss(labels, below))) / 2e-6
-        assert slope[i, j] == pytest.approx(difference, rel=1e-4, abs=1e-7)
+    expected = central_differences(lambda rows: loss(labels, rows), embeddings)
+    np.testing.assert_allclose(slope, expected, rtol=1e-4, atol=1e-7)
 
 
 def test_positive_pairs_that_share_their_negative_both_move_it():

@@ -3,22 +3,7 @@
 import math
 
 import numpy as np
-
-
-def relation(labels, ref_labels=None):
-    columns = labels if ref_labels is None else ref_labels
-    same = (labels[:, None] == columns[None, :]).astype(float)
-    negative = 1 - same
-    if ref_labels is None:
-        np.fill_diagonal(same, 0)
-    return same, negative
-
-
-def triplets(positive, negative):
-    for a in range(len(positive)):
-        for p in np.flatnonzero(positive[a]):
-            for n in np.flatnonzero(negative[a]):
-                yield a, p, n
+from pairwise import triplets_of
 
 
 def pairs_of(chosen, shape):
@@ -29,7 +14,7 @@ def pairs_of(chosen, shape):
 
 
 def in_band(distances, positive, negative, low, high):
-    return [(a, p, n) for a, p, n in triplets(positive, negative) if low < distances[a, n] - distances[a, p] <= high]
+    return [(a, p, n) for a, p, n in triplets_of(positive, negative) if low < distances[a, n] - distances[a, p] <= high]
 
 
 def triplet_margin(distances, positive, negative, margin=0.2, triplets="all", band=(-math.inf, math.inf)):
@@ -46,7 +31,7 @@ def triplet_margin(distances, positive, negative, margin=0.2, triplets="all", ba
 def angular(distances, positive, negative, among, angle):
     """Places the three points in a plane and measures from the midpoint."""
     chosen = []
-    for a, p, n in triplets(positive, negative):
+    for a, p, n in triplets_of(positive, negative):
         side, to_a, to_p = distances[a, p], distances[a, n], among[p, n]
         if side == 0:
             continue

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from keras.ops import convert_to_tensor as tensor
+from pairwise import relation
 
 import simplug
 from simplug.api import InvalidInputError, Pairs
@@ -29,19 +30,19 @@ def own(count=30, classes=5, seed=0, dim=4):
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(count, dim))
     distances = simplug.distances.build(EUCLIDEAN).numpy(rows, rows)
-    return distances, *definitions.relation(rng.integers(0, classes, size=count)), distances
+    return distances, *relation(rng.integers(0, classes, size=count)), distances
 
 
 def with_references(seed=1):
     rng = np.random.default_rng(seed)
     rows, references = rng.normal(size=(14, 4)), rng.normal(size=(23, 4))
     distance = simplug.distances.build(EUCLIDEAN)
-    relation = definitions.relation(rng.integers(0, 4, size=14), rng.integers(0, 4, size=23))
-    return distance.numpy(rows, references), *relation, distance.numpy(references, references)
+    pairs = relation(rng.integers(0, 4, size=14), rng.integers(0, 4, size=23))
+    return distance.numpy(rows, references), *pairs, distance.numpy(references, references)
 
 
 def batches():
-    imbalanced = own()[0], *definitions.relation(np.array([0] * 17 + [1] * 9 + [2, 3, 3, 4])), own()[0]
+    imbalanced = own()[0], *relation(np.array([0] * 17 + [1] * 9 + [2, 3, 3, 4])), own()[0]
     return {"own": own(), "references": with_references(), "imbalanced": imbalanced}
 
 
@@ -213,7 +214,7 @@ def test_weights_of_kept_pairs_are_unchanged():
 def test_all_of_a_large_batch_is_ranked_exactly():
     rng = np.random.default_rng(3)
     distances = rng.normal(size=(64, 300)).astype(np.float32) ** 3
-    positive, negative = definitions.relation(rng.integers(0, 3, size=64), rng.integers(0, 3, size=300))
+    positive, negative = relation(rng.integers(0, 3, size=64), rng.integers(0, 3, size=300))
     mined = simplug.miners.build("hdc", hard_ratio=0.37)(
         distances, Pairs(positive.astype(np.float32), negative.astype(np.float32))
     )
@@ -227,7 +228,7 @@ def test_a_triplet_loss_learns_from_the_hardest_pairs_only():
     labels, rows = rng.integers(0, 4, size=20), rng.normal(size=(20, 5)).astype(np.float32)
     loss = simplug.losses.build("triplet", miner="batch_hard", margin=0.3)
     distances = simplug.distances.build(EUCLIDEAN).numpy(rows, rows)
-    positive, negative = definitions.relation(labels)
+    positive, negative = relation(labels)
     hinges = [
         max(d[p > 0].max() - d[n > 0].min() + 0.3, 0)
         for d, p, n in zip(distances, positive, negative, strict=True)
