@@ -22,6 +22,7 @@ class Cosine(Distance):
     """
 
     space: ClassVar[Literal["l2", "ip", "l1"] | None] = "ip"
+    takes_any_direction: ClassVar[bool] = True
 
     def __call__(self, queries: Tensor, references: Tensor) -> Tensor:
         """Return the (n, m) distances of (n, d) and (m, d)."""

@@ -15,7 +15,8 @@ class Hnsw(Search):
     """Approximate search in a hierarchical navigable small world graph (hnswlib).
 
     Recall depends on the data and on `ef`; no recall is promised. Searching costs about the logarithm of the number of
-    records, building about 0.4 ms a record. With `threads` of 1 the same additions give the same graph, byte for byte.
+    records, building about 0.4 ms a record. Records with the same embedding share a node, so that collapsed embeddings
+    do not spoil the graph. With `threads` of 1 the same additions give the same graph, byte for byte.
 
     Reference: Malkov and Yashunin, Efficient and robust approximate nearest neighbor search using Hierarchical
     Navigable Small World graphs, 2016.
@@ -35,9 +36,9 @@ class Hnsw(Search):
 
     def create(self, dim: int, distance: Distance) -> Engine:
         """Return an empty graph for vectors of dimension `dim`."""
-        from simplug_hnsw.engine import HnswEngine
+        from simplug_hnsw.engine import new_engine
 
-        return HnswEngine(self, dim, distance)
+        return new_engine(self, dim, distance)
 
     def load(self, folder: Path, dim: int, distance: Distance) -> Engine:
         """Return the graph that was saved in `folder`."""

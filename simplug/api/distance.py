@@ -21,10 +21,13 @@ class Distance(Component, ABC):
         space: The plain geometry that this distance is a monotone function of, once :meth:`prepare` was applied to
             the vectors: ``"l2"`` (squared Euclidean distance), ``"ip"`` (one minus the inner product), ``"l1"``;
             None when there is none and only an exact search can serve it. It is what a search engine asks for.
+        takes_any_direction: Whether every finite vector but zero is valid, so that :meth:`invalid_rows` has nothing
+            to say of it.
     """
 
     kind: ClassVar[str] = "distance"
     space: ClassVar[Literal["l2", "ip", "l1"] | None] = None
+    takes_any_direction: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, queries: Tensor, references: Tensor) -> Tensor:

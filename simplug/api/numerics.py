@@ -5,6 +5,7 @@ Each is safe where its textbook form is not: at zero, with nothing kept by a mas
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -173,9 +174,16 @@ def backend_dtype(tensor: Tensor) -> str:
 
 def unit_rows_numpy(rows: np.ndarray) -> np.ndarray:
     """Return each row divided by its Euclidean norm, in float64; a zero row stays zero."""
-    rows = np.asarray(rows, dtype=np.float64)
-    # Scaling by the largest entry first keeps the squares of huge and tiny entries within range.
-    largest = np.max(np.abs(rows), axis=1, keepdims=True, initial=0)
-    rows = rows / np.where(largest == 0, 1.0, largest)
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(norms == 0, 1.0, norms)
+    given = np.asarray(rows)
+    rows = given.astype(np.float64)
+    if given.dtype != np.float32:
+        # Scaling by the largest entry first keeps the squares of huge and tiny entries of float64 within its range.
+        largest = np.max(np.abs(rows), axis=1, keepdims=True, initial=0)
+        rows /= np.where(largest == 0, 1.0, largest)
+    if len(rows) == 1:
+        # A single query is looked up in some ten microseconds; arrays of one number would take as long again.
+        rows /= math.sqrt(rows[0].dot(rows[0])) or 1.0
+        return rows
+    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    rows /= np.where(norms == 0, 1.0, norms)[:, None]
+    return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simplug.index.idmap import IdMap
+from simplug.api.intmap import IntMap
 
 
 class Directory:
@@ -18,18 +18,18 @@ class Directory:
         self._count = len(rows)
         self._rows, self._ids, self._labels = rows.copy(), ids.copy(), labels.copy()
         self._live = np.ones(len(rows), dtype=bool)
-        self._row_of = IdMap(ids, rows)
-        self._has_gaps = _has_gaps(rows)
+        self._row_of = IntMap(ids, rows)
+        self._first = _first(rows)
 
     def __len__(self) -> int:
         return len(self._row_of)
 
     def __contains__(self, id_: int) -> bool:
-        return id_ in self._row_of
+        return bool(self.rows_of(np.array([id_], dtype=np.int64))[0] >= 0)
 
     def rows_of(self, ids: np.ndarray) -> np.ndarray:
         """Return the rows of (n,) ids; -1 for those that are not there."""
-        return self._row_of.rows_of(ids)
+        return self._row_of.find(ids)
 
     def add(self, rows: np.ndarray, ids: np.ndarray, labels: np.ndarray) -> None:
         """Add new rows, ascending and above all others."""
@@ -40,8 +40,8 @@ class Directory:
         part = slice(self._count, end)
         self._rows[part], self._ids[part], self._labels[part], self._live[part] = rows, ids, labels, True
         self._row_of.add(ids, rows)
-        self._has_gaps = self._has_gaps or _has_gaps(self._rows[max(self._count - 1, 0) : end])
         self._count = end
+        self._first = _first(self._rows[:end])
 
     def remove(self, ids: np.ndarray) -> None:
         """Take (n,) present ids away."""
@@ -50,7 +50,7 @@ class Directory:
 
     def ids_and_labels(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return ids and labels of present rows, of any shape."""
-        places = self._places(rows)
+        places = self._places(rows) if self._first is None else rows - self._first
         return self._ids[places], self._labels[places]
 
     def records(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -59,9 +59,7 @@ class Directory:
         return tuple(column[: self._count][live] for column in (self._rows, self._ids, self._labels))  # type: ignore[return-value]
 
     def _places(self, rows: np.ndarray) -> np.ndarray:
-        if self._has_gaps:
-            return np.searchsorted(self._rows[: self._count], rows)
-        return rows - self._rows[0] if self._count else rows
+        return np.searchsorted(self._rows[: self._count], rows)
 
     def _move(self, kept: np.ndarray, more: int) -> None:
         """Copy the kept places into arrays with room for `more` and half as many again."""
@@ -73,9 +71,9 @@ class Directory:
         self._live = np.zeros(capacity, dtype=bool)
         self._live[: len(kept)] = True
         self._count = len(kept)
-        self._has_gaps = _has_gaps(self._rows[: len(kept)])
+        self._first = _first(self._rows[: len(kept)])
 
 
-def _has_gaps(rows: np.ndarray) -> bool:
-    """Say whether ascending rows leave numbers out, so that places have to be searched for."""
-    return bool(len(rows)) and int(rows[-1]) - int(rows[0]) + 1 != len(rows)
+def _first(rows: np.ndarray) -> int | None:
+    """Return the first of ascending rows if they leave no number out; else places have to be searched for."""
+    return int(rows[0]) if len(rows) and int(rows[-1]) - int(rows[0]) + 1 == len(rows) else None

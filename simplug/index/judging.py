@@ -17,23 +17,26 @@ from simplug.kernel.config import to_config
 from simplug.kernel.errors import InvalidInputError, did_you_mean
 from simplug.kernel.registry import registry_of
 
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Ids, distances and labels of neighbours, (q, k) each."""
 
-def neighbors(state: State, queries: np.ndarray, k: int, where: Mapping[str, np.ndarray] | None = None) -> Neighbors:
+
+def neighbors(state: State, queries: np.ndarray, k: int, where: Mapping[str, np.ndarray] | None = None) -> Arrays:
     """Return the k nearest records of (q, d) queries."""
     rows, distances = state.search(queries, k, where)
-    filled = rows >= 0
-    if filled.all():
+    if where is None and k <= len(state.engine):
         ids, labels = state.directory.ids_and_labels(rows)
-        return Neighbors(ids, distances, labels)
+        return ids, distances, labels
+    filled = rows >= 0
     ids, labels = np.full_like(rows, -1), np.full_like(rows, -1)
     ids[filled], labels[filled] = state.directory.ids_and_labels(rows[filled])
-    return Neighbors(ids, distances, labels)
+    return ids, distances, labels
 
 
 def matches(state: State, queries: np.ndarray, k: int, matcher: Matcher) -> tuple[np.ndarray, np.ndarray]:
     """Return the (q,) label and distance that a matcher gives each query."""
-    found = neighbors(state, queries, k)
-    return matcher.match(found.labels, found.distances.astype(np.float64))
+    _, distances, labels = neighbors(state, queries, k)
+    return matcher.match(labels, distances.astype(np.float64))
 
 
 def calibrate(
@@ -96,9 +99,9 @@ def evaluate_retrieval(
         relevant = relevant - (own_labels == labels)
     depth = evaluation.depth(metrics, relevant)
     if query_ids is None:
-        found = neighbors(state, queries, min(depth, len(state.directory)))
+        found = Neighbors(*neighbors(state, queries, min(depth, len(state.directory))))
     else:
-        found = _without(neighbors(state, queries, min(depth + 1, len(state.directory))), query_ids)
+        found = _without(Neighbors(*neighbors(state, queries, min(depth + 1, len(state.directory)))), query_ids)
     return evaluation.score_retrieval(metrics, found.labels, found.filled, labels, relevant, average=average)
 
 

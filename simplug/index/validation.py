@@ -44,6 +44,23 @@ def embeddings(given: Any, dim: int, distance: Distance, what: str = "embeddings
     return vectors
 
 
+def query(given: Any, dim: int, distance: Distance) -> np.ndarray:
+    """Return one query of shape (d,) or (1, d) as (1, d) contiguous float32, after checking it.
+
+    Raises:
+        InvalidInputError: As for :func:`embeddings`.
+    """
+    # What production sends is told from all else by one product, which is neither NaN nor infinite nor zero.
+    is_plain = type(given) is np.ndarray and given.dtype == np.float32 and given.shape == (dim,)
+    if is_plain and distance.takes_any_direction and 0 < given.dot(given) < _LARGEST_SQUARE:
+        row: np.ndarray = given[None]
+        return row
+    shape = np.shape(given)
+    if shape not in ((dim,), (1, dim)):
+        raise InvalidInputError(f"query must have shape ({dim},), not {shape}")
+    return embeddings(np.reshape(given, (1, dim)), dim, distance, "query")
+
+
 def _require_usable(array: np.ndarray, vectors: np.ndarray, distance: Distance, what: str) -> None:
     given = array.astype(np.float64)
     for bad, reason in ((np.isnan(given), "holds NaN"), (np.isinf(given), "holds infinity")):

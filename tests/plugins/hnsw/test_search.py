@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from simplug_hnsw import nodes
 
 import simplug
 from simplug.kernel.errors import ArtifactError, InvalidInputError
 
 COSINE = simplug.distances.build("cosine")
+EUCLIDEAN = simplug.distances.build("euclidean")
 
 
 def filled(search, vectors, distance=COSINE):
@@ -130,3 +132,64 @@ def test_recall_is_high_on_clustered_vectors():
     rows, _ = engine.search(vectors[:200], 10)
     true = np.argsort(COSINE.numpy(vectors[:200], vectors), axis=1)[:, :10]
     assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(rows.tolist(), true.tolist(), strict=True)]) > 0.98
+
+
+def test_collapsed_embeddings_keep_their_recall():
+    rng = np.random.default_rng(0)
+    few = rng.normal(size=(20, 16)).astype(np.float32)
+    collapsed = np.repeat(few, 500, axis=0)
+    half = np.concatenate([np.repeat(few[:1], 3000, axis=0), rng.normal(size=(3000, 16)).astype(np.float32)])
+    for vectors, queries in ((collapsed, few), (collapsed[rng.permutation(10_000)], few), (half, half[3000:3100])):
+        engine = filled(simplug.searches.build("hnsw", ef=64), vectors)
+        rows, distances = engine.search(queries, 10)
+        true = np.sort(COSINE.numpy(queries, vectors), axis=1)[:, :10]
+        np.testing.assert_allclose(distances, true, atol=1e-5)
+        own = np.take_along_axis(COSINE.numpy(queries, vectors), rows, axis=1)
+        np.testing.assert_allclose(own, true, atol=1e-5)
+        assert all(len(set(row)) == 10 for row in rows.tolist())
+
+
+def test_equal_vectors_share_a_node_until_the_last_of_them_is_removed():
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(6, 4)).astype(np.float32)
+    engine = filled(simplug.searches.build("hnsw"), vectors[[0, 1, 0, 2, 0]], EUCLIDEAN)
+    engine.add(np.array([7, 8, 9]), vectors[[0, 3, 3]])
+    assert (len(engine), engine._graph.get_current_count(), engine.removed) == (8, 4, 0)
+    assert engine.search(vectors[:1], 4)[0].tolist() == [[0, 2, 4, 7]]
+    engine.remove(np.array([0, 4]))
+    assert engine.search(vectors[:1], 3)[0][0, :2].tolist() == [2, 7]
+    assert engine.rows().tolist() == [1, 2, 3, 7, 8, 9]
+    np.testing.assert_array_equal(engine.vectors(np.array([2, 7, 9])), vectors[[0, 0, 3]])
+    engine.remove(np.array([2]))
+    engine.remove(np.array([7]))
+    assert (len(engine), engine.removed) == (4, 1)
+    assert 0 not in engine.search(vectors[:1], 4)[0]
+    engine.add(np.array([20, 21]), vectors[[0, 0]])
+    assert engine.search(vectors[:1], 2)[0].tolist() == [[20, 21]]
+
+
+def test_shared_nodes_come_back_from_disk(tmp_path):
+    vectors = np.random.default_rng(1).normal(size=(6, 4)).astype(np.float32)
+    search = simplug.searches.build("hnsw")
+    engine = filled(search, vectors[[0, 1, 0, 2, 0, 1]], EUCLIDEAN)
+    engine.remove(np.array([0, 3]))
+    engine.save(tmp_path)
+    again = search.load(tmp_path, 4, EUCLIDEAN)
+    assert again.rows().tolist() == engine.rows().tolist() == [1, 2, 4, 5]
+    assert len(again) == 4
+    again.add(np.array([6]), vectors[:1])
+    assert again.search(vectors[:1], 3)[0].tolist() == [[2, 4, 6]]
+
+
+def test_a_hash_that_two_vectors_share_is_only_a_hint(monkeypatch):
+    monkeypatch.setattr(nodes, "_contents", lambda vectors: np.zeros(len(vectors), dtype=np.int64))
+    vectors = np.random.default_rng(1).normal(size=(5, 4)).astype(np.float32)
+    engine = filled(simplug.searches.build("hnsw"), vectors[[0, 1, 0, 2]], EUCLIDEAN)
+    engine.add(np.array([4, 5]), vectors[[3, 0]])
+    assert engine._graph.get_current_count() == 4
+    assert engine.search(vectors[:1], 3)[0].tolist() == [[0, 2, 5]]
+    engine.remove(np.array([0, 1]))
+    engine.remove(np.array([2, 5]))
+    engine.add(np.array([6]), vectors[:1])
+    assert engine.search(vectors[:1], 1)[0].tolist() == [[6]]
+    assert engine.rows().tolist() == [3, 4, 6]
