@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hnswlib
 import numpy as np
 
-from simplug.api import ArtifactError, Distance, Engine, InvalidInputError, scan
+from simplug.api import ArtifactError, Block, Distance, Engine, InvalidInputError, scan
 from simplug_hnsw.nodes import Nodes
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ class HnswEngine(Engine):
         except RuntimeError:
             # Some query reached fewer than k live nodes, and the binding then refuses the whole batch.
             found, values = self._one_by_one(prepared, reachable)
-        rows, distances = found.view(np.int64), np.asarray(self._distance.from_space(values), dtype=np.float32)
+        else:
+            values = np.asarray(self._distance.from_space(values), dtype=np.float32)
+        rows, distances = found.view(np.int64), values
         if not self._nodes.are_rows:
             rows, distances = self._nodes.spread(rows, distances, min(k, self._size))
         if rows.shape[1] < k:
@@ -135,20 +137,22 @@ class HnswEngine(Engine):
 
     def _one_by_one(self, prepared: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         rows = np.empty((len(prepared), k), dtype=np.int64)
-        values = np.empty((len(prepared), k), dtype=np.float32)
+        distances = np.empty((len(prepared), k), dtype=np.float32)
         for i in range(len(prepared)):
             query = prepared[i : i + 1]
             try:
-                rows[i], values[i] = self._graph.knn_query(query, k=k)
+                rows[i], values = self._graph.knn_query(query, k=k)
             except RuntimeError:
-                rows[i], values[i] = scan(_MEASURES[str(self._distance.space)], query, self._blocks(), k)
-        return rows, values
+                rows[i], distances[i] = scan(self._distance, query, self._blocks(), k)
+            else:
+                distances[i] = self._distance.from_space(values)
+        return rows, distances
 
-    def _blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _blocks(self) -> Iterator[Block]:
         live = self._nodes.live(self._every_node())
         for start in range(0, len(live), _BLOCK_ROWS):
             nodes = live[start : start + _BLOCK_ROWS]
-            yield nodes, self._vectors_of_nodes(nodes)
+            yield Block(nodes, self._vectors_of_nodes(nodes))
 
     def _every_node(self) -> np.ndarray:
         return np.array(self._graph.get_ids_list(), dtype=np.int64)
@@ -211,21 +215,3 @@ def _settings(recipe: Hnsw, dim: int, distance: Distance) -> dict[str, Any]:
         "m": recipe.m,
         "ef_construction": recipe.ef_construction,
     }
-
-
-def _squared_euclidean(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    queries, vectors = queries.astype(np.float64), vectors.astype(np.float64)
-    squares = np.sum(queries**2, axis=1)[:, None] + np.sum(vectors**2, axis=1)[None, :] - 2 * queries @ vectors.T
-    clipped: np.ndarray = np.maximum(squares, 0)
-    return clipped
-
-
-def _one_minus_inner_product(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    inner: np.ndarray = queries.astype(np.float64) @ vectors.astype(np.float64).T
-    return 1 - inner
-
-
-_MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "l2": _squared_euclidean,
-    "ip": _one_minus_inner_product,
-}

@@ -20,7 +20,8 @@ from simplug.api.pairs import Pairs, Term
 from simplug.api.reducer import Reducer
 from simplug.api.regularizer import Regularizer
 from simplug.api.sampler import Batches, Sampler
-from simplug.api.search import Engine, Search, scan
+from simplug.api.scanning import Block, scan, sums_of_squares
+from simplug.api.search import Engine, Search
 from simplug.api.state import State, Weight
 from simplug.api.store import Records, Rows, Store, no_rows
 from simplug.api.view_loss import ViewLoss
@@ -34,6 +35,7 @@ __all__ = [
     "Backbone",
     "Batch",
     "Batches",
+    "Block",
     "ClassLoss",
     "ClassificationMetric",
     "Component",
@@ -69,4 +71,5 @@ __all__ = [
     "no_rows",
     "option",
     "scan",
+    "sums_of_squares",
 ]

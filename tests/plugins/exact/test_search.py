@@ -2,43 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import simplug
-from simplug.api.search import Nearest, scan
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.lists(st.integers(1, 9), min_size=0, max_size=6))
-def test_the_nearest_of_blocks_are_the_nearest_of_all(seed, k, sizes):
-    rng = np.random.default_rng(seed)
-    # Few distinct values, negative ones and both zeros among them, so that ties are many.
-    distances = rng.choice([-1.5, -0.0, 0.0, 1e-30, 2.0, 1e300], size=(3, sum(sizes)))
-    rows = np.cumsum(rng.integers(1, 5, sum(sizes)))
-    nearest, start = Nearest(3, k), 0
-    for size in sizes:
-        nearest.push(rows[start : start + size], distances[:, start : start + size])
-        start += size
-    found, values = nearest.result()
-    clipped = np.minimum(distances, np.finfo(np.float32).max).astype(np.float32)
-    order = np.argsort(clipped, axis=1, kind="stable")[:, :k]
-    filled = min(k, sum(sizes))
-    assert np.array_equal(found[:, :filled], rows[order] if filled else found[:, :0])
-    assert np.array_equal(values[:, :filled], np.take_along_axis(clipped, order, axis=1))
-    assert (found[:, filled:] == -1).all()
-    assert np.isinf(values[:, filled:]).all()
-
-
-def test_a_scan_in_small_pieces_gives_what_one_piece_gives():
-    rng = np.random.default_rng(0)
-    vectors, queries = rng.normal(size=(300, 4)), rng.normal(size=(17, 4))
-    blocks = [(np.arange(start, start + 50), vectors[start : start + 50]) for start in range(0, 300, 50)]
-    measure = simplug.distances.build("euclidean").numpy
-    whole = scan(measure, queries, [(np.arange(300), vectors)], 9)
-    pieces = scan(measure, queries, blocks, 9, cells=100)
-    assert np.array_equal(whole[0], pieces[0])
-    np.testing.assert_allclose(whole[1], pieces[1], rtol=1e-6)
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean", "manhattan"])
