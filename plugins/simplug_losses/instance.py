@@ -6,6 +6,7 @@ import attrs
 
 from simplug.api import Batch, PairLoss, Pairs, Term, option
 from simplug.api.numerics import Tensor, log_sum_exp
+from simplug_losses.diagonal_softmax import diagonal_surprise
 
 
 @attrs.frozen(kw_only=True)
@@ -35,11 +36,10 @@ class Instance(PairLoss):
         """Return one value an example."""
         from keras import ops
 
-        of_all = log_sum_exp(-self.gamma * distances)
         if batch.own:
-            weights, nearness = ops.ones_like(of_all), -ops.diagonal(distances)
-        else:
-            count = ops.sum(pairs.positive, axis=1)
-            weights = ops.cast(count > 0, distances.dtype)
-            nearness = -ops.sum(pairs.positive * distances, axis=1) / (count + (1 - weights))
-        return {"examples": Term((of_all - self.gamma * nearness) * weights, weights)}
+            values = diagonal_surprise(distances, -self.gamma)
+            return {"examples": Term(values, ops.ones_like(values))}
+        logits, count = -self.gamma * distances, ops.sum(pairs.positive, axis=1)
+        weights = ops.cast(count > 0, distances.dtype)
+        nearness = ops.sum(pairs.positive * logits, axis=1) / (count + (1 - weights))
+        return {"examples": Term((log_sum_exp(logits) - nearness) * weights, weights)}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import attrs
 
 from simplug.api import Batch, PairLoss, Pairs, Term
-from simplug.api.numerics import LOG_OF_NOTHING, Tensor, log_sum_exp
+from simplug.api.numerics import Tensor
+from simplug_losses.diagonal_softmax import diagonal_surprise
+from simplug_losses.one_triplet import FAR
 
 
 @attrs.frozen(kw_only=True)
@@ -38,11 +40,11 @@ class NPairs(PairLoss):
         chosen = first_pairs_of_labels(batch.labels) if plain else first_pairs(pairs.positive, own=batch.own)
         anchors, positives, present = chosen
         present = ops.cast(present, distances.dtype)
-        nearness = -self.distance(
+        # Of the positives that are not there, each is too far to count.
+        between = (1 - present) * FAR + self.distance(
             ops.take(batch.embeddings, anchors, axis=0), ops.take(batch.references, positives, axis=0)
         )
-        among_present = nearness + (1 - present) * LOG_OF_NOTHING
-        values = log_sum_exp(among_present) - ops.diagonal(nearness)
+        values = diagonal_surprise(between, -1)
         # Back to one row an anchor: what a reducer takes the labels of the anchors to belong to.
         return {
             "anchors": Term(
@@ -65,17 +67,13 @@ def first_pairs_of_labels(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     from keras import ops
 
-    order = ops.argsort(labels)
-    ordered = ops.take(labels, order)
-    same, no = ops.equal(ordered[1:], ordered[:-1]), ops.zeros_like(ordered[:1], dtype="bool")
-    first = ops.concatenate([same, no]) & ops.logical_not(ops.concatenate([no, same]))
-    # The pairs begin at least two places apart, so that no two of them begin in the same two places.
-    # Two pairs begin at least two places apart, so that of each two places at most one begins a pair.
-    half = (ops.shape(labels)[0] + 1) // 2
-    late = ops.concatenate([first, no])[1 : 2 * half : 2]
-    padded = ops.concatenate([order, order[-1:], order[-1:]])
-    even, odd, following = padded[: 2 * half : 2], padded[1 : 2 * half + 1 : 2], padded[2 : 2 * half + 2 : 2]
-    return ops.where(late, odd, even), ops.where(late, following, odd), first[::2] | late
+    order, ordered, count = ops.argsort(labels), ops.sort(labels), ops.shape(labels)[0]
+    no = ops.zeros_like(ordered[:1], dtype="bool")
+    followed = ops.concatenate([ops.equal(ordered[1:], ordered[:-1]), no])
+    first = followed & ops.logical_not(ops.concatenate([no, followed[:-1]]))
+    # Two pairs begin at least two places apart, so that half of the places are enough for all.
+    present, place = ops.top_k(ops.cast(first, "int32"), (count + 1) // 2)
+    return ops.take(order, place), ops.take(order, ops.minimum(place + 1, count - 1)), present > 0
 
 
 def first_pairs(positive: Tensor, *, own: bool) -> tuple[Tensor, Tensor, Tensor]:

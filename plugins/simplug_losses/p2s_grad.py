@@ -24,22 +24,19 @@ class P2SGrad(ClassLoss):
 
     def terms(self, batch: Batch) -> dict[str, Term]:
         """Return one value an anchor."""
+        from keras import ops
+
         anchors, vectors = directions(batch.embeddings, batch.state)
-        own = own_products(anchors, vectors, batch.labels)
-        return of_anchors((_squared_products(anchors, vectors) - 2 * own + 1) / self.num_classes)
+        count, (classes, dim) = anchors.shape[0], vectors.shape
+        if count is not None and min(count, classes) <= dim:
+            own = ops.one_hot(ops.cast(batch.labels, "int32"), classes, dtype=anchors.dtype)
+            return of_anchors(ops.mean(ops.square(products(anchors, vectors) - own), axis=1))
+        # With more anchors and more vectors than dimensions, a (d, d) matrix holds all that the sum of the squared
+        # cosines needs of the vectors, and there is no array over anchors and classes.
+        moments = ops.matmul(ops.transpose(vectors), vectors)
+        squares = ops.sum(ops.matmul(anchors, moments) * anchors, axis=1)
+        return of_anchors((squares - 2 * own_products(anchors, vectors, batch.labels) + 1) / classes)
 
     def logits(self, embeddings: Tensor, state: State) -> Tensor:
         """Return the (n, num_classes) cosines."""
         return products(*directions(embeddings, state))
-
-
-def _squared_products(anchors: Tensor, vectors: Tensor) -> Tensor:
-    """Return the sum of the squared products of each anchor with all vectors, (n,)."""
-    from keras import ops
-
-    classes, dim = vectors.shape
-    if classes <= dim:
-        return ops.sum(ops.square(products(anchors, vectors)), axis=1)
-    # With more vectors than dimensions, one (d, d) matrix holds all that the sum needs of them.
-    moments = ops.matmul(ops.transpose(vectors), vectors)
-    return ops.sum(ops.matmul(anchors, moments) * anchors, axis=1)

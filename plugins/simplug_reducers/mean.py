@@ -43,5 +43,5 @@ def ratio(total: Tensor, count: Tensor) -> Tensor:
     """Return ``total / count``, or 0 with gradient 0 where the count is 0."""
     from keras import ops
 
-    present = count > 0
-    return ops.where(present, total / ops.where(present, count, ops.ones_like(count)), ops.zeros_like(total))
+    # The count has no gradient, and so neither has its inverse: what is divided by 0 stays out of the derivative.
+    return total * ops.divide_no_nan(1.0, ops.stop_gradient(count))

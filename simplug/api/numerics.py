@@ -15,7 +15,7 @@ Tensor = Any
 """A tensor of the Keras backend in use."""
 
 TINY = 1e-12
-"""What a norm or a sum of weights must exceed to be divided by."""
+"""What a sum of weights must exceed to be divided by."""
 
 
 def as_float(values: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ def unit_rows(rows: Tensor) -> Tensor:
 
     held = ops.stop_gradient(ops.convert_to_tensor(rows))
     squares = ops.sum(ops.square(held), axis=-1, keepdims=True)
-    scale = ops.rsqrt(ops.maximum(squares, TINY**2)) * ops.cast(squares > TINY**2, squares.dtype)
+    scale = ops.divide_no_nan(1.0, ops.sqrt(squares))
     units = held * scale
     # What moves a row along itself is lost in the division, so that part is taken out of the gradient.
     return with_gradient(
