@@ -252,6 +252,40 @@ def remove_graphs(path: Path, *, but: int | None = None) -> None:
             _remove(path / GRAPH / str(number))
 
 
+def sizes(path: Path) -> dict[str, int]:
+    """Return how many bytes each part of the folder takes on the disk, as far as it is there."""
+    found = {}
+    for name in (STORE, RECORDS, GRAPH):
+        files = [file.stat() for file in (path / name).rglob("*") if file.is_file()]
+        if files:
+            # Of a file with holes only what is there counts.
+            found[name] = sum(stat.st_blocks * 512 for stat in files)
+    return found
+
+
+def problems(path: Path) -> list[str]:
+    """Compare the files of the folder, but for those of the store, with their hashes, and say what is wrong."""
+    found = []
+    for number in _numbered(path / GRAPH):
+        found += _problem(path / GRAPH / str(number), "graph")
+    for number in _numbered(path / RECORDS)[:1]:
+        found += _problem(path / RECORDS / str(number), "records")
+    found += _problem(path, "index")
+    try:
+        read_calibration(path)
+    except ArtifactError as cause:
+        found.append(str(cause))
+    return found
+
+
+def _problem(folder: Path, artifact: str) -> list[str]:
+    try:
+        read_manifest(folder, artifact)
+    except ArtifactError as cause:
+        return [str(cause)]
+    return []
+
+
 def write_calibration(path: Path, calibration: Calibration) -> None:
     """Write the calibration with its hash: a flipped digit would still be JSON."""
     text = calibration.to_json()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
 import numpy as np
 
 from simplug.api import Distance, Search, Store
@@ -20,13 +18,12 @@ from simplug.index.calibration import Calibration
 from simplug.index.judged import JudgedIndex
 from simplug.index.locking import WriterLock
 from simplug.index.neighbors import Neighbors, RecordBatch
+from simplug.index.opened import PathLike
 from simplug.index.recipe import recipe, recipe_from
 from simplug.index.state import State
-from simplug.kernel.artifacts import read_manifest, staged_folder
+from simplug.kernel.artifacts import read_manifest
 from simplug.kernel.errors import ArtifactError, InvalidInputError
 from simplug.kernel.plugins import plugins
-
-PathLike = str | os.PathLike[str]
 
 
 class Index(JudgedIndex):
@@ -270,26 +267,6 @@ class Index(JudgedIndex):
             plugins.hook.simplug_lookup_done(index=self, queries=queries, neighbors=Neighbors(*found))
         return found
 
-    def summary(self) -> dict[str, Any]:
-        """Return what the index is made of, its size, how it was opened, and how often and how fast it was asked."""
-        with self._reading() as state:
-            size, opened, sequence = len(state.directory), state.opened, state.sequence
-        with self._counting:
-            asked = dict(self._lookups)
-        config = self._recipe.to_config()
-        return {
-            "path": None if self._path is None else str(self._path),
-            "size": size,
-            **{name: config[name] for name in ("dim", "distance", "search", "store")},
-            "sequence": sequence,
-            "calibrated": self.calibration is not None,
-            "opened": opened,
-            "lookups": asked["lookups"],
-            "queries": asked["queries"],
-            "lookup_seconds": asked["seconds"],
-            "seconds_per_query": asked["seconds"] / asked["queries"] if asked["queries"] else None,
-        }
-
     def to_columns(self, limit: int | None = None) -> dict[str, Any]:
         """Return the records as columns ``id``, ``label``, ``embedding`` and ``data``, the oldest first.
 
@@ -302,32 +279,6 @@ class Index(JudgedIndex):
             rows, ids, labels = (column[:limit] for column in state.directory.records())
             embeddings, payloads = state.embeddings(rows), state.payloads(rows)
         return {"id": ids, "label": labels, "embedding": list(embeddings), "data": _decoded(payloads, ids)}
-
-    def save(self, path: PathLike, *, overwrite: bool = False) -> None:
-        """Write a complete copy, calibration included, into a new folder, whether the index is in memory or on a path.
-
-        Raises:
-            ArtifactError: `path` exists and `overwrite` is false, or holds something else, or cannot be written.
-            InvalidInputError: It is the folder of this index, or of one that is open for writing; or this index is
-                read only and its writer has changed it since it was opened.
-        """
-        place = Path(path)
-        if self._path is not None and place.resolve() == self._path.resolve():
-            raise InvalidInputError(f"{place} is the folder of this index; flush writes to it")
-        folder.require_free(place, overwrite=overwrite)
-        with contextlib.ExitStack() as held:
-            if place.exists():
-                held.callback(WriterLock(place / folder.LOCK).release)
-            state = held.enter_context(self._reading())
-            copied = attrs.evolve(self._recipe, uuid=uuid.uuid4().hex, generation=0)
-            with staged_folder(place, overwrite=True) as staging:
-                folder.write_copy(staging, copied, state.records, state.engine)
-                # A writer in another process may have been at work; then records and search structure differ.
-                state.require_current()
-                found = self._calibration
-                if isinstance(found, Calibration) and found.sequence == state.sequence:
-                    folder.write_calibration(staging, found)
-                folder.finish(staging, copied)
 
     def __len__(self) -> int:
         with self._reading() as state:

@@ -11,13 +11,13 @@ import numpy as np
 from simplug.api import Matcher
 from simplug.index import folder, judging, validation
 from simplug.index.calibration import Calibration
-from simplug.index.opened import OpenIndex
+from simplug.index.maintained import MaintainedIndex
 from simplug.index.state import State
 from simplug.kernel.errors import ArtifactError, InvalidInputError
 from simplug.kernel.registry import registry_of
 
 
-class JudgedIndex(OpenIndex):
+class JudgedIndex(MaintainedIndex):
     """Cut points, matches and scores, made from the neighbours of queries."""
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from simplug.index.locking import ThreadLock, WriterLock
 from simplug.index.recipe import Recipe
 from simplug.index.state import State
 from simplug.kernel.errors import ArtifactError, InvalidInputError
+
+PathLike = str | os.PathLike[str]
 
 
 class OpenIndex:

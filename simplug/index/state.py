@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from simplug.api import Engine, Records
-from simplug.api.search import scan
+from simplug.api import Block, Engine, Records, scan
 from simplug.api.store import Rows
 from simplug.index import folder
 from simplug.index.directory import Directory
@@ -36,6 +35,7 @@ class State:
         sequence: The number of commits that directory and engine reflect.
         stale: Whether a change was interrupted, so that directory and engine may not reflect the records.
         opened: How the search structure came to be.
+        damaged: What is wrong with which record, by its row; such a record is never found.
         saved: The sequence of the search structure that lies in the folder; None if none does.
     """
 
@@ -57,6 +57,7 @@ class State:
         self.path = path
         self.readonly = readonly
         self.stale = False
+        self.damaged: dict[int, str] = {}
         self.saved: int | None = None
         for tries_left in reversed(range(_TRIES)):
             try:
@@ -114,9 +115,20 @@ class State:
         self, queries: np.ndarray, k: int, where: Mapping[str, np.ndarray] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return (q, k) rows and distances of the nearest records, among those that pass a filter."""
-        if where is None:
+        if where is not None:
+            return self.measured(queries, k, self.passing(where))
+        times = self.recipe.search.coarse
+        if not times:
             return self.engine.search(queries, k)
-        return scan(self.recipe.distance.numpy, queries, self._blocks(self.passing(where)), k)
+        # What is nearest among rounded vectors holds the nearest; the embeddings in the store tell which they are.
+        candidates, _ = self.engine.search(queries, times * k)
+        found = [self.measured(queries[i : i + 1], k, np.sort(rows[rows >= 0])) for i, rows in enumerate(candidates)]
+        return np.concatenate([rows for rows, _ in found]), np.concatenate([distances for _, distances in found])
+
+    def measured(self, queries: np.ndarray, k: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows and distances of the true neighbours among (n,) rows, by measuring all of them."""
+        distance = self.recipe.distance
+        return scan(distance, distance.prepare(queries), self._prepared(rows), k)
 
     def passing(self, where: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the rows of the records whose ``label`` and ``id`` are among the values given for them."""
@@ -148,6 +160,10 @@ class State:
             self.require_current()
             raise
 
+    def has_embeddings(self, rows: np.ndarray, embeddings: np.ndarray) -> bool:
+        """Say whether the search structure has these (n, d) embeddings for these (n,) rows, as far as it keeps them."""
+        return self._agree(self.engine, rows, embeddings)
+
     def require_current(self) -> None:
         """Refuse to go on where the records are newer than what was read of them.
 
@@ -166,7 +182,8 @@ class State:
             self.saved = self.sequence
 
     def rebuild(self) -> None:
-        """Make the search structure anew, without what removed records left in it."""
+        """Make directory and search structure anew, without what removed records left in them."""
+        self.directory = Directory(*self.directory.records())
         rows = self.directory.records()[0]
         self.engine = self._filled(self.recipe.search.create(self.recipe.dim, self.recipe.distance), rows)
         self.saved = None
@@ -214,10 +231,8 @@ class State:
         shared = np.intersect1d(had, rows, assume_unique=True)
         # Records that were restored from a copy may have gone on differently; then the last rows tell.
         last = shared[-_COMPARED:]
-        if len(last):
-            vectors = self.recipe.distance.prepare(self.embeddings(last))
-            if not np.allclose(engine.vectors(last), vectors, rtol=0, atol=1e-2 * float(np.abs(vectors).max())):
-                return None
+        if not self._agree(engine, last, self.embeddings(last)):
+            return None
         gone = np.setdiff1d(had, shared, assume_unique=True)
         missing = np.setdiff1d(rows, shared, assume_unique=True)
         if len(gone):
@@ -225,12 +240,29 @@ class State:
         self._filled(engine, missing)
         return f", then added {len(missing)} and removed {len(gone)} rows" if len(gone) or len(missing) else ""
 
+    def _agree(self, engine: Engine, rows: np.ndarray, embeddings: np.ndarray) -> bool:
+        """Say whether a structure has these (n, d) embeddings for these (n,) rows, as far as it keeps them."""
+        if not len(rows):
+            return True
+        vectors = self.recipe.distance.prepare(embeddings)
+        # A search may round its vectors; those of other records are farther than this.
+        return np.allclose(engine.vectors(rows), vectors, rtol=0, atol=1e-2 * float(np.abs(vectors).max()))
+
     def _filled(self, engine: Engine, rows: np.ndarray) -> Engine:
         with _Progress(len(rows)) as progress:
             for part, vectors in self._blocks(rows):
                 engine.add(part, vectors)
                 progress.advance(len(part))
         return engine
+
+    def _prepared(self, rows: np.ndarray) -> Iterator[Block]:
+        """Yield vectors as the distance prepares them: those of the search structure, which is nearer than the disk."""
+        for start in range(0, len(rows), _SCANNED_AT_ONCE):
+            part = rows[start : start + _SCANNED_AT_ONCE]
+            if self.recipe.search.coarse:
+                yield Block(part, self.recipe.distance.prepare(self.embeddings(part)))
+            else:
+                yield Block(part, self.engine.vectors(part))
 
     def _blocks(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for start in range(0, len(rows), _SCANNED_AT_ONCE):

@@ -141,17 +141,28 @@ def data(given: Any, count: int, what: str = "data") -> Sequence[Any]:
     return list(given)
 
 
-def neighbors_wanted(k: Any) -> int:
-    """Return k.
+def neighbors_wanted(k: Any, what: str = "k") -> int:
+    """Return a number of neighbours, or of something else of which there is at least one.
 
     Raises:
         InvalidInputError: It is no integer of at least 1.
     """
     if isinstance(k, bool) or not isinstance(k, int | np.integer):
-        raise InvalidInputError(f"k must be an integer of at least 1, not {k!r}")
+        raise InvalidInputError(f"{what} must be an integer of at least 1, not {k!r}")
     if k < 1:
-        raise InvalidInputError(f"k must be at least 1, not {k}")
+        raise InvalidInputError(f"{what} must be at least 1, not {k}")
     return int(k)
+
+
+def share(given: Any, what: str) -> float:
+    """Return a share.
+
+    Raises:
+        InvalidInputError: It is no number above 0 and at most 1.
+    """
+    if isinstance(given, bool) or not isinstance(given, int | float | np.number) or not 0 < given <= 1:
+        raise InvalidInputError(f"{what} must be a number above 0 and at most 1, not {given!r}")
+    return float(given)
 
 
 def dimension(dim: Any) -> int:

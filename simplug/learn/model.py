@@ -246,7 +246,7 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
 
     def index_summary(self) -> dict[str, Any]:
         """Return what the index is made of, its size, and how often and how fast it was asked."""
-        return self.gallery.summary()
+        return self.gallery.stats()
 
     def to_data_frame(self, limit: int | None = None) -> Any:
         """Return the records of the index as a pandas data frame.

@@ -46,7 +46,7 @@ def test_unusable_embeddings_are_refused_and_nothing_is_added(index, given, mess
     with pytest.raises(InvalidInputError, match=message):
         index.add(given)
     assert len(index) == 4
-    assert index.summary()["sequence"] == 1
+    assert index.stats()["sequence"] == 1
 
 
 @pytest.mark.parametrize(("given", "message"), EMBEDDINGS)
@@ -81,7 +81,7 @@ def test_unusable_companions_are_refused_and_nothing_is_added(index, arguments, 
     with pytest.raises(InvalidInputError, match=message):
         index.add(np.ones((2, DIM)), **arguments)
     assert len(index) == 4
-    assert index.summary()["sequence"] == 1
+    assert index.stats()["sequence"] == 1
 
 
 @pytest.mark.parametrize("k", [0, -1])
@@ -161,7 +161,7 @@ def test_a_search_that_cannot_serve_the_distance_names_those_it_can():
 
 def test_a_distance_without_a_graph_gets_the_exact_search(tmp_path):
     with Index.create(tmp_path / "index", dim=4, distance="manhattan") as index:
-        assert index.summary()["search"]["name"] == "exact"
+        assert index.stats()["search"]["name"] == "exact"
 
 
 def test_a_persistent_store_without_a_path_is_refused():
@@ -184,7 +184,7 @@ def test_a_closed_index_refuses_everything(index):
         lambda: index.remove([10]),
         lambda: index.update([10], labels=[1]),
         lambda: index.get([10]),
-        lambda: index.summary(),
+        lambda: index.stats(),
         lambda: index.flush(),
         lambda: index.match(np.ones((1, DIM))),
         lambda: len(index),

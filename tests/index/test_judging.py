@@ -51,7 +51,7 @@ def test_matching_without_a_calibration_is_refused(index):
 def test_matching_after_a_change_is_refused(index):
     queries, labels = clusters(1)
     index.calibrate(queries, labels)
-    assert index.summary()["calibrated"]
+    assert index.stats()["calibrated"]
     index.remove([0])
     assert index.calibration is None
     with pytest.raises(InvalidInputError, match="has changed since it was calibrated"):

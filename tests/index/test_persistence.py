@@ -22,7 +22,7 @@ from simplug.index.index import Index
 with Index.open(sys.argv[1], readonly=sys.argv[3] == "readonly") as index:
     found = index.lookup(np.load(sys.argv[2]), k=7)
     np.savez(sys.argv[4], ids=found.ids, distances=found.distances, labels=found.labels)
-    print(index.summary()["opened"])
+    print(index.stats()["opened"])
 """
 
 
@@ -137,12 +137,12 @@ def test_a_flipped_bit_anywhere_in_the_saved_graph_means_a_rebuild_and_right_ans
         data[len(data) // 2] ^= 4
         file.write_bytes(data)
         with Index.open(tmp_path / "index") as index:
-            assert index.summary()["opened"].startswith("built from 190 records: a saved search structure is damaged")
+            assert index.stats()["opened"].startswith("built from 190 records: a saved search structure is damaged")
             found = index.lookup(vectors, k=7)
             assert np.array_equal(found.ids, expected.ids)
             np.testing.assert_allclose(found.distances, expected.distances, atol=1e-6)
         with Index.open(tmp_path / "index") as index:
-            assert index.summary()["opened"] == "loaded the saved search structure"
+            assert index.stats()["opened"] == "loaded the saved search structure"
 
 
 @pytest.mark.parametrize("name", ["graph.bin", "graph.json", "manifest.json"])
@@ -151,7 +151,7 @@ def test_a_missing_or_empty_file_of_the_graph_means_a_rebuild(tmp_path, vectors,
     for damage in (Path.unlink, lambda file: file.write_bytes(b"")):
         damage(graph_of(tmp_path / "index") / name)
         with Index.open(tmp_path / "index") as index:
-            assert "built" in index.summary()["opened"]
+            assert "built" in index.stats()["opened"]
             assert np.array_equal(index.lookup(vectors, k=7).ids, expected.ids)
 
 
@@ -169,7 +169,7 @@ def test_a_graph_of_an_earlier_commit_is_brought_up_to_date(tmp_path, vectors):
     (tmp_path / "old").rename(saved)
     for readonly in (True, False):
         with Index.open(tmp_path / "index", readonly=readonly) as index:
-            assert index.summary()["opened"] == "loaded the saved search structure, then added 4 and removed 3 rows"
+            assert index.stats()["opened"] == "loaded the saved search structure, then added 4 and removed 3 rows"
             assert same(index.lookup(vectors, k=7), expected)
 
 
@@ -184,7 +184,7 @@ def test_the_graph_before_the_last_serves_when_the_last_is_damaged(tmp_path, vec
     with Index.open(tmp_path / "index") as index:
         assert re.fullmatch(
             r"loaded the saved search structure, then added 10 and removed 0 rows \(a saved .* is damaged \(.*\)\)",
-            index.summary()["opened"],
+            index.stats()["opened"],
         )
         assert same(index.lookup(vectors, k=7), expected)
 
@@ -202,7 +202,7 @@ def test_a_graph_of_records_that_went_another_way_is_not_used(tmp_path, vectors)
     shutil.rmtree(tmp_path / "backup" / "graph")
     shutil.copytree(tmp_path / "index" / "graph", tmp_path / "backup" / "graph")
     with Index.open(tmp_path / "backup") as backup:
-        assert "is not of these records" in backup.summary()["opened"]
+        assert "is not of these records" in backup.stats()["opened"]
         assert same(backup.lookup(vectors, k=7), expected)
 
 
@@ -212,7 +212,7 @@ def test_a_graph_of_other_settings_is_not_used(tmp_path, vectors, rewrite_manife
     config = json.loads(manifest.read_text())["config"]
     rewrite_manifest(manifest, config={**config, "search": {**config["search"], "ef_construction": 100}})
     with Index.open(tmp_path / "index", readonly=True) as index:
-        assert "made with ef_construction 200, not 100" in index.summary()["opened"]
+        assert "made with ef_construction 200, not 100" in index.stats()["opened"]
 
 
 def test_a_reader_leaves_the_folder_as_it_is(tmp_path, vectors, pair):
@@ -319,4 +319,4 @@ def test_a_disk_that_takes_no_more_leaves_the_earlier_graph_and_loses_nothing(tm
     assert [file.name for file in (tmp_path / "index").rglob(".*")] == []
     with Index.open(tmp_path / "index") as again:
         assert len(again) == 191
-        assert again.summary()["opened"] == "loaded the saved search structure, then added 1 and removed 0 rows"
+        assert again.stats()["opened"] == "loaded the saved search structure, then added 1 and removed 0 rows"

@@ -103,7 +103,7 @@ def test_many_updates_leave_each_id_once(index, vectors):
 def test_nothing_to_do_is_no_commit(index, vectors):
     assert index.add(np.empty((0, 8))).tolist() == []
     index.remove([])
-    assert index.summary()["sequence"] == 0
+    assert index.stats()["sequence"] == 0
 
 
 def test_data_is_given_for_neighbours_of_any_shape(index, vectors):
@@ -122,14 +122,14 @@ def test_columns_hold_the_oldest_records_first(index, vectors):
     assert np.array_equal(columns["embedding"], vectors[:2])
 
 
-def test_the_summary_says_what_the_index_is_and_did(index, vectors, pair):
+def test_the_stats_say_what_the_index_is_and_did(index, vectors, pair):
     index.add(vectors)
     index.lookup(vectors[:3])
     index.single_lookup(vectors[0])
-    summary = index.summary()
-    assert summary["size"] == len(vectors)
-    assert (summary["dim"], summary["distance"]["name"]) == (8, "cosine")
-    assert (summary["search"]["name"], summary["store"]["name"]) == tuple(pair.values())
-    assert (summary["lookups"], summary["queries"]) == (2, 4)
-    assert summary["lookup_seconds"] > 0
-    assert summary["calibrated"] is False
+    stats = index.stats()
+    assert stats["size"] == len(vectors)
+    assert (stats["dim"], stats["distance"]["name"]) == (8, "cosine")
+    assert (stats["search"]["name"], stats["store"]["name"]) == tuple(pair.values())
+    assert (stats["lookups"], stats["queries"]) == (2, 4)
+    assert stats["lookup_seconds"] > 0
+    assert stats["calibrated"] is False

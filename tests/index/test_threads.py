@@ -40,7 +40,7 @@ def test_lookups_during_changes_are_whole_and_true(pair, tmp_path):
         stop.set()
         for thread in threads:
             thread.join()
-        assert index.summary()["lookups"] > 0
+        assert index.stats()["lookups"] > 0
     assert problems == []
 
 
