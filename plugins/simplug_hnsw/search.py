@@ -26,13 +26,21 @@ class Hnsw(Search):
     persistent: ClassVar[bool] = True
     spaces: ClassVar[frozenset[str] | None] = frozenset({"l2", "ip"})
 
-    effort: ClassVar[str | None] = "ef"
 
     m: int = option(16, ge=2, le=256, doc="links of each node; more find more and take more memory")
     ef_construction: int = option(200, ge=1, le=100_000, doc="candidates kept while a node is linked")
     ef: int = option(64, ge=1, le=100_000, doc="candidates kept while searching; at least k are kept whatever it is")
     seed: int = option(100, ge=0, le=2**31 - 1, doc="the seed of the levels of the nodes")
     threads: int = option(1, ge=1, le=1024, doc="threads that build; with more than 1 each build gives another graph")
+
+    @property
+    def effort(self) -> int:
+        """`ef`."""
+        return self.ef
+
+    def with_effort(self, effort: int) -> Search:
+        """Return this search with another `ef`."""
+        return attrs.evolve(self, ef=effort)
 
     def create(self, dim: int, distance: Distance) -> Engine:
         """Return an empty graph for vectors of dimension `dim`."""

@@ -60,11 +60,13 @@ class Engine(ABC):
         return 0
 
     def tune(self, effort: int) -> None:
-        """Set the option that is the :attr:`~Search.effort` of the search."""
-        raise TypeError(f"{type(self).__name__} has no option to tune")
+        """Set the :attr:`~Search.effort` of the search, which has one."""
+        raise TypeError(f"{type(self).__name__} has no effort to set")
 
     def save(self, folder: Path) -> None:
         """Write the structure into an empty folder; only asked of a search with the flag `persistent`.
+
+        Rows that are faster added again than read may be left out: the index adds what a loaded structure lacks.
 
         Raises:
             ArtifactError: It could not be written whole.
@@ -79,15 +81,21 @@ class Search(Component, ABC):
         exact: Whether the neighbours are the true ones.
         persistent: Whether the structure can be saved and loaded; otherwise it is rebuilt from the store.
         spaces: The spaces of :attr:`simplug.api.Distance.space` that it serves; None means any distance at all.
-        effort: The name of the integer option that trades time for recall and may change at any time, as ``ef`` of
-            ``hnsw``; None if there is none.
     """
 
     kind: ClassVar[str] = "search"
     exact: ClassVar[bool] = False
     persistent: ClassVar[bool] = False
     spaces: ClassVar[frozenset[str] | None] = frozenset({"l2", "ip"})
-    effort: ClassVar[str | None] = None
+
+    @property
+    def effort(self) -> int | None:
+        """The setting that trades time for recall and may change at any time, as `ef` of ``hnsw``; None without one."""
+        return None
+
+    def with_effort(self, effort: int) -> Search:
+        """Return this search with another :attr:`effort`."""
+        raise TypeError(f"{type(self).__name__} has no effort to set")
 
     @property
     def coarse(self) -> int:

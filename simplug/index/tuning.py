@@ -37,15 +37,13 @@ class Tuning:
     """What a tuning has measured and set.
 
     Attributes:
-        option: The option of the search that was set, as ``ef`` of ``hnsw``.
-        before: Its value before.
+        before: The effort before.
         chosen: The trial whose effort was set.
         trials: All trials, by ascending effort.
         queries: How many queries were asked.
         k: How many neighbours each got.
     """
 
-    option: str
     before: int
     chosen: Trial
     trials: tuple[Trial, ...]
@@ -64,8 +62,8 @@ class Outcome:
 def tune(state: State, recall: float, k: int, queries: np.ndarray | None, sample: int, seed: int) -> Outcome:
     """Set the effort of the search to the least that reaches a recall; see :meth:`simplug.Index.tune`."""
     search, name = state.recipe.search, to_config(state.recipe.search)["name"]
-    option = search.effort
-    if option is None:
+    before = search.effort
+    if before is None:
         what = "finds the true neighbours already" if search.exact else "has no setting that trades time for recall"
         raise InvalidInputError(f"there is nothing to tune: the search '{name}' {what}")
     if len(state.engine) < 2:
@@ -76,7 +74,6 @@ def tune(state: State, recall: float, k: int, queries: np.ndarray | None, sample
         own = np.sort(np.random.default_rng(seed).choice(rows, size=min(sample, len(rows)), replace=False))
         queries = state.embeddings(own)
     k = min(k, len(state.engine) - (own is not None))
-    before = getattr(search, option)
     farthest = _without(own, *state.measured(queries, k + (own is not None), state.engine.rows()), k)[:, -1:]
     farthest = farthest + _SLACK * np.maximum(np.abs(farthest), 1)
 
@@ -93,16 +90,16 @@ def tune(state: State, recall: float, k: int, queries: np.ndarray | None, sample
         if effort is None:
             best = trials[max(trials)]
             raise InvalidInputError(
-                f"no {option} finds {recall:g} of the true neighbours: {best.effort} finds {best.recall:.3f}; a graph "
-                "with more links does, or search='exact'"
+                f"no effort finds {recall:g} of the true neighbours: {best.effort} finds {best.recall:.3f}; a graph "
+                "with more links may, and search='exact' does"
             )
-        tuned = attrs.evolve(search, **{option: effort})  # type: ignore[misc]
+        tuned = search.with_effort(effort)
         state.engine.tune(effort)
     except BaseException:
         state.engine.tune(before)
         raise
     ordered = tuple(trials[effort] for effort in sorted(trials))
-    tuning = Tuning(option, before, trials[effort], ordered, len(queries), k)
+    tuning = Tuning(before, trials[effort], ordered, len(queries), k)
     return Outcome(tuning, attrs.evolve(state.recipe, search=tuned))
 
 

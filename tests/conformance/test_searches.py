@@ -11,3 +11,9 @@ class TestExact(SearchSuite):
 
 class TestHnsw(SearchSuite):
     name = "hnsw"
+
+
+class TestAuto(SearchSuite):
+    name = "auto"
+    # Some of the suite's galleries are searched exactly, others by the graph.
+    config = {"limit": 50}  # noqa: RUF012

@@ -1,0 +1,1 @@
+"""Search that suits the number of records."""
