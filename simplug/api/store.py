@@ -89,9 +89,18 @@ class Records(ABC):
     def keys(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return rows, ids and labels of all records, in ascending order of rows.
 
+        A record whose id or label is damaged is left out; :meth:`damage` then has it.
+
         Raises:
-            ArtifactError: A record is damaged or missing.
+            ArtifactError: The store is damaged in such a way that records may be missing.
         """
+
+    def damage(self) -> dict[int, str]:
+        """Return the rows of the records that :meth:`keys` left out, and what is wrong with each, with its id.
+
+        They count in the length of the store, and can be neither read nor removed.
+        """
+        return {}
 
     @abstractmethod
     def embeddings(self, rows: np.ndarray) -> np.ndarray:
