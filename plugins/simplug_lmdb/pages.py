@@ -39,7 +39,7 @@ class Leaves:
 
     Attributes:
         keys: (n,) uint64, ascending.
-        values: (n, size) uint8 if they were asked for, else (0, 0).
+        values: (n,) values as plain memory, if they were asked for.
         damaged: Pairs of the first and the last key that a damaged page may hold, which LMDB must not be asked for.
     """
 
@@ -142,7 +142,7 @@ class Pages:
         Raises:
             ArtifactError: A page above the leaves is damaged, or the tree is not as large as it says.
         """
-        none = Leaves(np.empty(0, np.uint64), np.empty((0, size or 0), np.uint8), [])
+        none = Leaves(np.empty(0, np.uint64), np.empty(0, f"V{size or 1}"), [])
         if tree.flags or tree.depth > _DEEPEST or (tree.depth == 0) != (tree.root == 2**64 - 1):
             raise self._damaged("what a database says of itself")
         if tree.depth == 0:
@@ -176,15 +176,15 @@ class Pages:
                     damaged.append((int(nodes.keys[i]), int(nodes.keys[i])))
             keys.append(nodes.keys[good])
             if keep and size is not None:
-                places = (nodes.page[good] * self._size + nodes.start[good])[:, None] + np.arange(size)
-                values.append(pages.reshape(-1)[places])
+                every = np.ndarray(((pages.size - size) // 2 + 1,), dtype=f"V{size}", buffer=pages.data, strides=(2,))
+                values.append(every[(nodes.page[good] * self._size + nodes.start[good]) // 2])
             damaged += [(int(first[i]), int(last[i])) for i in np.flatnonzero(~sound).tolist()]
         found = np.concatenate(keys)
         if not damaged:
             measured = (branches, len(level[0]), overflow, len(found))
             if measured != (tree.branch_pages, tree.leaf_pages, tree.overflow_pages, tree.entries):
                 raise self._damaged("a database is not as large as it says")
-        return Leaves(found, np.concatenate(values) if keep else np.empty((0, 0), np.uint8), damaged)
+        return Leaves(found, np.concatenate(values) if keep else np.empty(0, "V1"), damaged)
 
     def _children(
         self, numbers: np.ndarray, first: np.ndarray, last: np.ndarray
@@ -220,21 +220,23 @@ class Pages:
         # The leftmost key of a branch page is not used, and may be empty.
         if kind == _BRANCH:
             inside |= (slot == 0) & (at % 2 == 0) & (at >= upper[page]) & (at + _NODE <= size)
-        at = np.where(inside, at, 0)
-        flat, place = short.reshape(-1), page * (size // 2) + at // 2
-        low, high, flags, key_size = (flat[place + offset] for offset in range(4))
-        words = np.minimum(place[:, None] + np.arange(_NODE // 2, _NODE // 2 + 8), short.size - 1)
-        after = flat[words]
-        keys = after[:, :4].copy().view(">u8")[:, 0].astype(np.uint64)
-        length = low.astype(np.int64) | high.astype(np.int64) << 16
+        place = page * (size // 2) + np.where(inside, at, 0) // 2
+        # Nodes begin at even places, so eight bytes from any such place are taken in one go.
+        eight = np.ndarray((pages.size // 2 - 3,), dtype=np.uint64, buffer=pages.data, strides=(2,))
+        header = eight[place].view(np.int64)
+        length, flags, key_size = header & 0xFFFFFFFF, header >> 32 & 0xFFFF, header >> 48 & 0xFFFF
+        keys = eight[np.minimum(place + _NODE // 2, len(eight) - 1)].byteswap()
         start = at + _NODE + 8
-        number = after[:, 4:].copy().view(np.uint64)[:, 0]
         stored = np.where(flags & _BIG, 8, length)
-        inside &= key_size == 8
         if kind == _BRANCH:
-            number = (length | flags.astype(np.int64) << 32).astype(np.uint64)
-            inside |= (slot == 0) & (key_size == 0)
+            inside &= (key_size == 8) | (slot == 0) & (key_size == 0)
+            number = (length | flags << 32).astype(np.uint64)
             start, stored, flags = at + _NODE + key_size, np.zeros_like(length), np.zeros_like(flags)
+        else:
+            inside &= key_size == 8
+            number = np.zeros_like(keys)
+            big = np.flatnonzero(flags & _BIG)
+            number[big] = eight[np.minimum(place[big] + _NODE, len(eight) - 1)]
         ends = start + stored + (start + stored) % 2
         inside &= ends <= size
         sound &= ~_any(page, ~inside, len(pages))

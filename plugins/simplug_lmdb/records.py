@@ -246,7 +246,7 @@ class LmdbRecords(Records):
                 found = pages.leaves(pages.trees()[_HEADS], size=codec.HEAD.itemsize, keep=True)
             self._heads_at = None
             rows = found.keys.astype(np.int64)
-            heads = found.values.view(codec.HEAD)[:, 0] if len(rows) else np.empty(0, codec.HEAD)
+            heads = found.values.view(codec.HEAD)
             intact = codec.intact(heads, rows)
             present = intact & (rows <= state.last_row)
             self._damage = {}
@@ -324,8 +324,8 @@ class LmdbRecords(Records):
     def _require_sound_pages(self) -> None:
         if self._lost:
             raise ArtifactError(
-                f"{self._path} is damaged, and a change might touch the damaged pages; Index.compact writes what is "
-                "whole into a new store, which can be changed"
+                f"{self._path} is damaged, and a change might touch the damaged pages; what is whole can still be "
+                "read, and added to a new index"
             )
 
     def _write(self, change: Any, *, room: int = 0) -> Any:
