@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,8 +13,10 @@ import numpy as np
 
 from simplug.api import Block, Engine, Records, scan
 from simplug.api.store import Rows
-from simplug.index import folder
+from simplug.index import filtered, folder
 from simplug.index.directory import Directory
+from simplug.index.fields import Fields
+from simplug.index.filters import Filter
 from simplug.index.recipe import Recipe
 from simplug.kernel.errors import ArtifactError, InvalidInputError
 
@@ -31,6 +33,7 @@ class State:
         recipe: What the index is made of.
         records: The open store.
         directory: Ids and labels by row, in memory.
+        fields: Fields of payloads by row, in memory as far as filters have asked for them.
         engine: The search structure.
         sequence: The number of commits that directory and engine reflect.
         stale: Whether a change was interrupted, so that directory and engine may not reflect the records.
@@ -56,6 +59,7 @@ class State:
         self.records = records
         self.path = path
         self.readonly = readonly
+        self.fields = Fields()
         self.stale = False
         self.damaged: dict[int, str] = {}
         self.saved: int | None = None
@@ -103,20 +107,19 @@ class State:
             self.stale = self.records.sequence != before
             raise
         if len(removed):
-            self.engine.remove(removed)
+            self.engine.remove(self._searched(removed))
             self.directory.remove(removed_ids)
+            self.damaged = {row: reason for row, reason in self.damaged.items() if row not in removed}
         if added is not None:
             self.engine.add(added.rows, added.embeddings)
             self.directory.add(added.rows, added.ids, added.labels)
         self.sequence = self.records.sequence
         self.stale = False
 
-    def search(
-        self, queries: np.ndarray, k: int, where: Mapping[str, np.ndarray] | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def search(self, queries: np.ndarray, k: int, where: Filter | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return (q, k) rows and distances of the nearest records, among those that pass a filter."""
         if where is not None:
-            return self.measured(queries, k, self.passing(where))
+            return filtered.search(self, queries, k, where)
         times = self.recipe.search.coarse
         if not times:
             return self.engine.search(queries, k)
@@ -129,15 +132,6 @@ class State:
         """Return rows and distances of the true neighbours among (n,) rows, by measuring all of them."""
         distance = self.recipe.distance
         return scan(distance, distance.prepare(queries), self._prepared(rows), k)
-
-    def passing(self, where: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return the rows of the records whose ``label`` and ``id`` are among the values given for them."""
-        rows, ids, labels = self.directory.records()
-        columns = {"id": ids, "label": labels}
-        passing = np.ones(len(rows), dtype=bool)
-        for name, values in where.items():
-            passing &= np.isin(columns[name], values)
-        return rows[passing]
 
     def embeddings(self, rows: np.ndarray) -> np.ndarray:
         """Return the (n, d) float32 embeddings of present rows.
@@ -193,6 +187,7 @@ class State:
         while sequence != self.records.sequence:
             sequence = self.records.sequence
             rows, ids, labels = self.records.keys()
+        self.damaged = self.records.damage()
         self.directory = Directory(rows, ids, labels)
         self.sequence = sequence
         self.engine, how = self._engine(rows)
@@ -230,10 +225,9 @@ class State:
         had = engine.rows()
         shared = np.intersect1d(had, rows, assume_unique=True)
         # Records that were restored from a copy may have gone on differently; then the last rows tell.
-        last = shared[-_COMPARED:]
-        if not self._agree(engine, last, self.embeddings(last)):
+        if not all(self._agree(engine, *block) for block in self._blocks(shared[-_COMPARED:])):
             return None
-        gone = np.setdiff1d(had, shared, assume_unique=True)
+        gone = np.setdiff1d(had, self._searched(shared), assume_unique=True)
         missing = np.setdiff1d(rows, shared, assume_unique=True)
         if len(gone):
             engine.remove(gone)
@@ -265,9 +259,27 @@ class State:
                 yield Block(part, self.engine.vectors(part))
 
     def _blocks(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield rows and their embeddings, without damaged ones, which are remembered."""
         for start in range(0, len(rows), _SCANNED_AT_ONCE):
             part = rows[start : start + _SCANNED_AT_ONCE]
-            yield part, self.embeddings(part)
+            try:
+                embeddings = self.embeddings(part)
+            except ArtifactError:
+                part = part[[self._is_whole(row) for row in part.tolist()]]
+                embeddings = self.embeddings(part)
+            yield part, embeddings
+
+    def _searched(self, rows: np.ndarray) -> np.ndarray:
+        """Return those of some rows that the search structure has."""
+        return rows[~np.isin(rows, list(self.damaged))] if self.damaged else rows
+
+    def _is_whole(self, row: int) -> bool:
+        try:
+            self.embeddings(np.array([row]))
+        except ArtifactError as cause:
+            self.damaged[row] = str(cause)
+            return False
+        return True
 
 
 class _Progress:
