@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from simplug.api import Distance
-from simplug.api.numerics import Tensor, as_float, products_of_rows, unit_rows, unit_rows_numpy
+from simplug.api.numerics import Tensor, as_float, products_of_rows, unit_rows, unit_rows_float32, unit_rows_numpy
 
 
 @attrs.frozen
@@ -41,7 +41,7 @@ class Cosine(Distance):
 
     def prepare(self, vectors: np.ndarray) -> np.ndarray:
         """Return the vectors divided by their norms."""
-        return unit_rows_numpy(vectors).astype(np.float32)
+        return unit_rows_float32(vectors)
 
     def invalid_rows(self, vectors: np.ndarray) -> tuple[np.ndarray, str]:
         """Zero vectors have no direction."""

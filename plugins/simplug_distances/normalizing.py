@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from simplug.api import Distance, option
-from simplug.api.numerics import Tensor, as_float, unit_rows, unit_rows_numpy
+from simplug.api.numerics import Tensor, as_float, unit_rows, unit_rows_float32, unit_rows_numpy
 
 
 @attrs.frozen
@@ -40,7 +40,7 @@ class NormalizingDistance(Distance):
 
     def prepare(self, vectors: np.ndarray) -> np.ndarray:
         """Return the vectors, divided by their norms if `normalize` says so."""
-        return unit_rows_numpy(vectors).astype(np.float32) if self.normalize else vectors
+        return unit_rows_float32(vectors) if self.normalize else vectors
 
     def invalid_rows(self, vectors: np.ndarray) -> tuple[np.ndarray, str]:
         """Zero vectors cannot be normalised."""

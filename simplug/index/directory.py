@@ -50,7 +50,7 @@ class Directory:
 
     def ids_and_labels(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return ids and labels of present rows, of any shape."""
-        places = self._places(rows) if self._first is None else rows - self._first
+        places = rows if self._first == 0 else self._places(rows)
         return self._ids[places], self._labels[places]
 
     def records(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -59,6 +59,8 @@ class Directory:
         return tuple(column[: self._count][live] for column in (self._rows, self._ids, self._labels))  # type: ignore[return-value]
 
     def _places(self, rows: np.ndarray) -> np.ndarray:
+        if self._first is not None:
+            return rows - self._first
         return np.searchsorted(self._rows[: self._count], rows)
 
     def _move(self, kept: np.ndarray, more: int) -> None:

@@ -112,3 +112,14 @@ def test_plugins_that_listen_are_told_of_a_lookup(vectors):
     finally:
         simplug.plugins.unregister(listener)
     assert listener.seen == [(len(vectors), (2, 8), (2, 3))]
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1.0, 1e18, 1e30])
+def test_a_single_query_of_any_size_is_looked_up_without_a_warning(vectors, scale):
+    with Index.create(None, dim=8, search="hnsw") as index:
+        index.add(vectors)
+        expected = index.lookup(vectors[:20], k=3)
+        for place, vector in enumerate(vectors[:20] * np.float32(scale)):
+            found = index.single_lookup(vector, k=3)
+            assert np.array_equal(found.ids, expected.ids[place])
+            np.testing.assert_allclose(found.distances, expected.distances[place], atol=1e-6)
