@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
+import attrs
 import numpy as np
 
 from simplug.api.distance import Distance
 
-_QUERIES, _CELLS, _NUMBERS = 256, 1 << 19, 1 << 22
+_QUERIES, _CELLS, _NUMBERS = 1024, 1 << 20, 1 << 22
 """How many queries, pairs and components of vectors are looked at together: the pairs stay in a processor's cache."""
 
-_PAIRS = 2048
+_KEPT = 1 << 20
+"""How many neighbours are kept together."""
+
+_PAIRS = 512
 """How many pairs are measured together."""
 
 _FARTHEST = float(np.finfo(np.float32).max)
@@ -72,6 +76,7 @@ def scan(
     for block in blocks:
         if parts is None:
             size = min(_QUERIES, max(1, cells // max(1, len(block.rows)))) if part is _Defined else _QUERIES
+            size = min(size, max(1, _KEPT // k))
             parts = [part(distance, queries[start : start + size], k) for start in range(0, len(queries), size)]
         for one in parts:
             one.push(block)
@@ -89,21 +94,19 @@ class Nearest:
     Distances are compared as they are returned, in float32; equal ones stay in the order in which they arrive.
 
     Attributes:
-        limits: (q,) float64; a value that is not below has no place among the k nearest any more.
+        limits: (q,) float64; a value that is not below has no place among the k nearest any more. None while a query
+            may have fewer than k.
     """
 
     def __init__(self, queries: int, k: int) -> None:
+        self._queries = queries
         self._k = k
-        self._which = np.repeat(np.arange(queries), k)
-        self._rows = np.full(queries * k, -1, dtype=np.int64)
-        self._values = np.full(queries * k, np.inf)
-        self._distances = np.full(queries * k, np.inf, dtype=np.float32)
-        self._waiting: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+        self._pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
         self._room = queries * k
-        self.limits = np.full(queries, np.inf)
+        self.limits: np.ndarray | None = None
 
     def push(self, which: np.ndarray, rows: np.ndarray, values: np.ndarray, distances: np.ndarray) -> None:
-        """Take in (n,) pairs.
+        """Take in (n,) pairs: all of some rows, or those that may be among the k nearest.
 
         Args:
             which: The number of each pair's query.
@@ -111,31 +114,36 @@ class Nearest:
             values: Something that the distance never falls with, in float64.
             distances: The distance, in float32.
         """
-        self._waiting.append((which, rows, values, distances))
+        self._pairs.append((which, rows, values, distances))
         self._room -= len(rows)
         if self._room <= 0:
-            self._merge()
+            which, rows, values, distances = self._nearest()
+            self._pairs, self._room = [(which, rows, values, distances)], self._queries * self._k
+            self.limits = values[self._k - 1 :: self._k]
 
     def result(self) -> tuple[np.ndarray, np.ndarray]:
         """Return (q, k) rows and float32 distances as :meth:`simplug.api.Engine.search` does."""
-        if self._waiting:
-            self._merge()
-        return self._rows.reshape(-1, self._k), self._distances.reshape(-1, self._k)
+        if self.limits is None:
+            every = np.repeat(np.arange(self._queries), self._k)
+            nothing, unfilled = np.full(len(every), -1, dtype=np.int64), np.full(len(every), np.inf)
+            self._pairs.append((every, nothing, unfilled, unfilled.astype(np.float32)))
+        _, rows, _, distances = self._nearest() if len(self._pairs) > 1 else self._pairs[0]
+        return rows.reshape(-1, self._k), distances.reshape(-1, self._k)
 
-    def _merge(self) -> None:
-        which, rows, values, distances = (
-            np.concatenate(column)
-            for column in zip((self._which, self._rows, self._values, self._distances), *self._waiting, strict=True)
-        )
-        order = np.lexsort((distances, which))
-        if len(self.limits) == 1:
-            chosen = order[: self._k]
+    def _nearest(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return the k nearest pairs of each query, of which each has as many at least."""
+        pairs = self._pairs[0]
+        if len(self._pairs) > 1:
+            which, rows, values, distances = (np.concatenate(column) for column in zip(*self._pairs, strict=True))
+        else:
+            which, rows, values, distances = pairs
+        if self._queries == 1:
+            chosen = distances.argsort(kind="stable")[: self._k]
         else:
             counts = np.bincount(which)
-            chosen = order[((np.cumsum(counts) - counts)[:, None] + np.arange(self._k)).ravel()]
-        self._rows, self._values, self._distances = rows[chosen], values[chosen], distances[chosen]
-        self._waiting, self._room = [], len(chosen)
-        self.limits = self._values[self._k - 1 :: self._k]
+            starts = np.cumsum(counts) - counts
+            chosen = _ordered(which, distances)[(starts[:, None] + np.arange(self._k)).ravel()]
+        return which[chosen], rows[chosen], values[chosen], distances[chosen]
 
 
 class _Part(ABC):
@@ -155,40 +163,66 @@ class _Part(ABC):
     def distances(self, values: np.ndarray) -> np.ndarray:
         """Return the (n,) float32 distances that belong to (n,) float64 values."""
 
-    def near(
-        self, coarse: np.ndarray, offsets: np.ndarray | float, errors: np.ndarray | float, enough: int
-    ) -> np.ndarray:
+    def near(self, table: _Table, enough: int) -> np.ndarray:
         """Return which pairs may be among the k nearest, as ascending positions in the flattened table.
 
         Args:
-            coarse: (q, m) values, less their offsets.
-            offsets: (q,) float64, what to add to a row of `coarse`.
-            errors: (q,) float64, how far a value may be from the true one.
-            enough: How many pairs may come of the limits so far, before closer ones are taken from `coarse` itself.
+            table: The values of all pairs.
+            enough: How many pairs may come of the limits so far, before closer ones are taken from the table itself.
         """
-        limits = self.nearest.limits
-        found = None
-        if limits[0] < np.inf:
-            found = _at_most(coarse, limits - offsets + errors)
+        limits, found = self.nearest.limits, None
+        if limits is not None:
+            found = table.at_most(limits)
             if len(found) <= enough:
                 return found
-        if coarse.shape[1] > self.k:
-            own = np.partition(coarse, self.k - 1, axis=1)[:, self.k - 1].astype(np.float64) + offsets + errors
-            limits = np.minimum(limits, self._beyond_ties(own))
-            return _at_most(coarse, limits - offsets + errors)
-        return np.arange(coarse.size) if found is None else found
+        if table.coarse.shape[1] > self.k:
+            own = self._beyond_ties(table.values_at_most(self.k))
+            return table.at_most(own if limits is None else np.minimum(limits, own))
+        return np.arange(table.coarse.size) if found is None else found
 
     def _beyond_ties(self, values: np.ndarray) -> np.ndarray:
         """Return (q,) larger values, as large as it takes for a larger distance in float32."""
-        distances = self.distances(values)
-        wider = values
-        step = np.abs(values) * 2.0**-22 + 2.0**-140
-        tied = values < np.inf
-        while tied.any():
-            wider = values + step
-            tied = (self.distances(wider) == distances) & (wider < np.inf)
-            step = np.where(tied, 16 * step, step)
-        return wider
+        steps = np.abs(values) * 2.0**-22 + 2.0**-140
+        wider = values + steps
+        distances, wide = self.distances(np.concatenate([values, wider])).reshape(2, -1)
+        tied = wide == distances
+        with np.errstate(over="ignore"):
+            while tied.any():
+                steps = np.where(tied, 16 * steps, steps)
+                wider = values + steps
+                tied = (self.distances(wider) == distances) & (wider < np.inf)
+        return np.asarray(wider)
+
+
+@attrs.frozen(eq=False)
+class _Table:
+    """Values of pairs, from which distances follow, not quite exact.
+
+    Attributes:
+        coarse: (q, m) values, less their offsets.
+        offsets: (q,) float64, what to add to a row of `coarse`.
+        errors: (q,) float64, how far a value may be from what is measured.
+    """
+
+    coarse: np.ndarray
+    offsets: np.ndarray | float
+    errors: np.ndarray | float
+
+    def values_at_most(self, k: int) -> np.ndarray:
+        """Return (q,) float64 values that the k smallest of each query do not exceed."""
+        values: np.ndarray = np.partition(self.coarse, k - 1)[:, k - 1] + (self.errors + self.offsets)
+        return values
+
+    def at_most(self, limits: np.ndarray) -> np.ndarray:
+        """Return the positions in the flattened table of values that may be at most these (q,) limits."""
+        limits = limits + (self.errors - self.offsets)
+        if self.coarse.dtype == np.float32:
+            limits = np.minimum(limits + np.abs(limits) * (2 * _SINGLE), _FARTHEST).astype(np.float32)
+        else:
+            limits = limits + np.abs(limits) * (2 * _DOUBLE)
+        if len(limits) == 1:
+            return np.flatnonzero(self.coarse[0] <= limits[0])
+        return np.flatnonzero(self.coarse <= limits[:, None])
 
 
 class _Defined(_Part):
@@ -197,7 +231,8 @@ class _Defined(_Part):
     def push(self, block: Block) -> None:
         """Look at the vectors of one more block."""
         values = self.distance.numpy(self.queries, block.vectors)
-        which, columns = np.divmod(self.near(values, 0.0, 0.0, 4 * self.k * len(values)), values.shape[1])
+        pairs = self.near(_Table(values, 0.0, 0.0), 4 * self.k * len(values))
+        which, columns = np.divmod(pairs, values.shape[1])
         values = values[which, columns]
         self.nearest.push(which, block.rows[columns], values, self.distances(values))
 
@@ -207,31 +242,50 @@ class _Defined(_Part):
 
 
 class _InSpace(_Part):
-    """Measures in the space of the distance."""
+    """Measures in the space of the distance.
+
+    Attributes:
+        factor: What queries are multiplied by in a product.
+    """
+
+    factor: ClassVar[int]
 
     def __init__(self, distance: Distance, queries: np.ndarray, k: int) -> None:
         super().__init__(distance, queries, k)
+        self.factors = self.factor * queries
         self.exact = queries.astype(np.float64)
         self.squares = np.einsum("ij,ij->i", self.exact, self.exact)
         self.norms = np.sqrt(self.squares)
+        self.longest = float(self.norms.max())
         self.dim = queries.shape[1]
-        self.width = max(1, min(_CELLS // max(1, len(queries)), _NUMBERS // self.dim))
+        self.width = max(1, min(_CELLS // len(queries), _NUMBERS // self.dim))
+        self._table = np.empty((len(queries), 0), dtype=np.float32)
 
     @abstractmethod
-    def single(self, vectors: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray | float, np.ndarray]:
-        """Return what :meth:`near` takes, by a product in float32 that does not overflow."""
+    def single(self, vectors: np.ndarray, squares: np.ndarray, longest: float) -> _Table:
+        """Return all pairs by a product in float32, of (m, d) vectors with norms up to `longest`."""
 
     @abstractmethod
-    def double(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray | float, np.ndarray]:
-        """Return what :meth:`near` takes, by a product in float64."""
+    def double(self, vectors: np.ndarray) -> _Table:
+        """Return all pairs by a product in float64."""
 
     @abstractmethod
     def measure(self, queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-        """Return the (n,) values of n pairs, from (n, d) float64 vectors, each by itself."""
+        """Return the (n,) values of n pairs, each by itself: of (n, d) or (1, d), and of (n, d) float64 vectors."""
+
+    def product(self, vectors: np.ndarray) -> np.ndarray:
+        """Return :attr:`factors` times (m, d) vectors, (q, m) float32, in an array that is written over by the next."""
+        if self._table.shape[1] < len(vectors):
+            self._table = np.empty((len(self.factors), len(vectors)), dtype=np.float32)
+        product: np.ndarray = np.matmul(self.factors, vectors.T, out=self._table[:, : len(vectors)])
+        return product
 
     def push(self, block: Block) -> None:
         """Look at the vectors of one more block."""
         squares = sums_of_squares(block.vectors) if block.squares is None else block.squares
+        if len(block.rows) <= self.width:
+            self._push(block.rows, block.vectors, squares)
+            return
         for start in range(0, len(block.rows), self.width):
             tile = slice(start, start + self.width)
             self._push(block.rows[tile], block.vectors[tile], squares[tile])
@@ -243,12 +297,13 @@ class _InSpace(_Part):
     def _push(self, rows: np.ndarray, vectors: np.ndarray, squares: np.ndarray) -> None:
         # To measure so many pairs takes no longer than a product in float64, of which one part is per vector.
         enough = max(4 * self.k * len(self.queries), len(self.queries) * len(rows) // 32, len(rows))
-        largest = _largest(squares)
+        # In float32, the smallest squares vanish.
+        longest = math.sqrt(float(squares.max()) + 2.0**-148)
         pairs = None
-        if largest * (largest + 2 * float(self.norms.max())) < _FARTHEST / 4:
-            pairs = self.near(*self.single(vectors, squares), enough)
+        if longest * (longest + 2 * self.longest) < _FARTHEST / 4:
+            pairs = self.near(self.single(vectors, squares, longest), enough)
         if pairs is None or len(pairs) > enough:
-            pairs = self.near(*self.double(vectors), enough)
+            pairs = self.near(self.double(vectors), enough)
             if len(pairs) > 8 * len(rows):
                 pairs = pairs[_first_copies(vectors, self.k)[pairs % len(rows)]]
         if not len(pairs):
@@ -257,65 +312,60 @@ class _InSpace(_Part):
         values = np.empty(len(pairs))
         for start in range(0, len(pairs), _PAIRS):
             some = slice(start, start + _PAIRS)
-            values[some] = self.measure(self.exact[which[some]], vectors[columns[some]].astype(np.float64))
+            queries = self.exact if len(self.exact) == 1 else self.exact[which[some]]
+            values[some] = self.measure(queries, vectors[columns[some]].astype(np.float64))
         self.nearest.push(which, rows[columns], values, self.distances(values))
 
 
 class _Squares(_InSpace):
     """Measures squared Euclidean distances; a table holds ``|x|^2 - 2 q.x``."""
 
-    def __init__(self, distance: Distance, queries: np.ndarray, k: int) -> None:
-        super().__init__(distance, queries, k)
-        self.factors = -2 * queries
+    factor: ClassVar[int] = -2
 
-    def single(self, vectors: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return what :meth:`near` takes, by a product in float32."""
-        coarse = self.factors @ vectors.T
+    def single(self, vectors: np.ndarray, squares: np.ndarray, longest: float) -> _Table:
+        """Return all pairs by a product in float32."""
+        coarse = self.product(vectors)
         coarse += squares
-        largest = _largest(squares)
-        bound = 2 * _rounding(self.dim + 4, _SINGLE) * largest * (self.norms + largest)
-        return coarse, self.squares, bound + self._own_error(largest) + 4 * self.dim * _SMALLEST
+        sums = self.norms + longest
+        # The second part is what float64 leaves of the offsets and of what is measured.
+        errors = (2 * _rounding(self.dim + 4, _SINGLE) * longest) * sums
+        errors += (4 * _rounding(self.dim + 4, _DOUBLE)) * sums**2 + 4 * self.dim * _SMALLEST
+        return _Table(coarse, self.squares, errors)
 
-    def double(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return what :meth:`near` takes; measured from the mean of the vectors, where rounding costs least."""
+    def double(self, vectors: np.ndarray) -> _Table:
+        """Return all pairs by a product in float64, seen from the mean of the vectors: there rounding costs least."""
         center = vectors.mean(axis=0, dtype=np.float64)
         queries, references = self.exact - center, vectors - center
         squares = np.einsum("ij,ij->i", references, references)
         coarse = (-2 * queries) @ references.T
         coarse += squares
         offsets = np.einsum("ij,ij->i", queries, queries)
-        bound = 4 * _rounding(self.dim + 4, _DOUBLE) * (np.sqrt(offsets) + float(squares.max()) ** 0.5) ** 2
-        return coarse, offsets, bound
+        sums = np.sqrt(offsets) + math.sqrt(float(squares.max()))
+        return _Table(coarse, offsets, (4 * _rounding(self.dim + 4, _DOUBLE)) * sums**2)
 
     def measure(self, queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """Return the (n,) squares of n pairs."""
-        vectors -= queries
-        values: np.ndarray = np.einsum("ij,ij->i", vectors, vectors)
+        differences = vectors - queries
+        values: np.ndarray = np.einsum("ij,ij->i", differences, differences)
         return values
-
-    def _own_error(self, largest: float) -> np.ndarray:
-        """Return what float64 leaves of the offsets and of the measured values."""
-        error: np.ndarray = 4 * _rounding(self.dim + 4, _DOUBLE) * (self.norms + largest) ** 2
-        return error
 
 
 class _Products(_InSpace):
     """Measures one minus the inner product; a table holds ``-q.x``."""
 
-    def __init__(self, distance: Distance, queries: np.ndarray, k: int) -> None:
-        super().__init__(distance, queries, k)
-        self.factors = -queries
+    factor: ClassVar[int] = -1
 
-    def single(self, vectors: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-        """Return what :meth:`near` takes, by a product in float32."""
-        bound = _rounding(self.dim + 4, _SINGLE) * _largest(squares) * self.norms
-        return self.factors @ vectors.T, 1.0, bound + 2 * self.dim * _SMALLEST
+    def single(self, vectors: np.ndarray, squares: np.ndarray, longest: float) -> _Table:
+        """Return all pairs by a product in float32."""
+        errors = (_rounding(self.dim + 4, _SINGLE) * longest) * self.norms + 2 * self.dim * _SMALLEST
+        return _Table(self.product(vectors), 1.0, errors)
 
-    def double(self, vectors: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-        """Return what :meth:`near` takes, by a product in float64."""
+    def double(self, vectors: np.ndarray) -> _Table:
+        """Return all pairs by a product in float64."""
         references = vectors.astype(np.float64)
-        largest = float(np.einsum("ij,ij->i", references, references).max()) ** 0.5
-        return -(self.exact @ references.T), 1.0, 4 * _rounding(self.dim + 4, _DOUBLE) * largest * self.norms
+        longest = math.sqrt(float(np.einsum("ij,ij->i", references, references).max()))
+        errors = (4 * _rounding(self.dim + 4, _DOUBLE) * longest) * self.norms
+        return _Table(-self.exact @ references.T, 1.0, errors)
 
     def measure(self, queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """Return the (n,) values of n pairs."""
@@ -323,14 +373,19 @@ class _Products(_InSpace):
         return values
 
 
-def _at_most(coarse: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """Return the positions in the flattened table of what is not above (q,) limits, which are rounded upwards."""
-    limits = limits + np.abs(limits) * np.finfo(coarse.dtype).eps
-    if coarse.dtype == np.float32:
-        limits = np.minimum(limits, _FARTHEST).astype(np.float32)
-    if len(limits) == 1:
-        return np.flatnonzero(coarse[0] <= limits[0])
-    return np.flatnonzero(coarse <= limits[:, None])
+def _ordered(which: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Return the order of pairs by query, then by float32 distance, then as they stand."""
+    place = len(which).bit_length()
+    if int(which.max()).bit_length() + 32 + place > 64:
+        return np.lexsort((distances, which))
+    # One sort of whole numbers that say it all takes a tenth of the time. To add 0 turns -0.0 into 0.0.
+    bits = (distances + np.float32(0)).view(np.uint32)
+    bits = bits ^ np.where(bits >> 31, np.uint32(0xFFFFFFFF), np.uint32(0x80000000))
+    keys = (which.astype(np.uint64) << np.uint64(32 + place)) | (bits.astype(np.uint64) << np.uint64(place))
+    keys |= np.arange(len(which), dtype=np.uint64)
+    keys.sort()
+    order: np.ndarray = (keys & np.uint64((1 << place) - 1)).astype(np.int64)
+    return order
 
 
 def _as_distances(values: np.ndarray) -> np.ndarray:
@@ -342,11 +397,6 @@ def _as_distances(values: np.ndarray) -> np.ndarray:
 def _rounding(steps: int, unit: float) -> float:
     """Return the largest relative error of a sum of products after so many operations, in whatever order."""
     return steps * unit / (1 - steps * unit)
-
-
-def _largest(squares: np.ndarray) -> float:
-    """Return a bound of the norms from their squares in float32, in which the smallest vanish."""
-    return math.sqrt(float(squares.max()) + 2.0**-148)
 
 
 def _first_copies(vectors: np.ndarray, k: int) -> np.ndarray:
