@@ -25,6 +25,23 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of simplug's own tests."""
+    parser.addoption(
+        "--faults",
+        type=int,
+        default=2,
+        metavar="N",
+        help="how many faults of each kind the tests inject; those that are marked slow take a multiple of it",
+    )
+
+
+@pytest.fixture
+def faults(request: pytest.FixtureRequest) -> int:
+    """How many faults of each kind are injected."""
+    return int(request.config.getoption("--faults"))
+
+
 @attrs.frozen
 class Site:
     """A folder on ``sys.path`` into which distributions are written as an installer would."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -18,3 +23,15 @@ def pair(request):
 def vectors():
     """(200, 8) float32 vectors without order."""
     return np.random.default_rng(7).normal(size=(200, 8)).astype(np.float32)
+
+
+@pytest.fixture
+def in_memory(tmp_path):
+    """An empty folder, in memory where the system has such folders: what is tested does not wait for a disk."""
+    memory = "/dev/shm"  # noqa: S108 - the folder that is made there is this test's own
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(dir=memory))
+    yield folder
+    shutil.rmtree(folder)
