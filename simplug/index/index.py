@@ -13,13 +13,14 @@ import numpy as np
 
 from simplug.api import Distance, Search, Store
 from simplug.api.store import Rows, no_rows
-from simplug.index import folder, judging, payload, validation
+from simplug.index import filters, folder, judging, payload, validation
 from simplug.index.calibration import Calibration
+from simplug.index.filters import Filter
 from simplug.index.judged import JudgedIndex
 from simplug.index.locking import WriterLock
 from simplug.index.neighbors import Neighbors, RecordBatch
 from simplug.index.opened import PathLike
-from simplug.index.recipe import recipe, recipe_from
+from simplug.index.recipe import Recipe, recipe, recipe_from
 from simplug.index.state import State
 from simplug.kernel.artifacts import read_manifest
 from simplug.kernel.errors import ArtifactError, InvalidInputError
@@ -101,6 +102,20 @@ class Index(JudgedIndex):
         with contextlib.ExitStack() as undo:
             lock = None if readonly else cls._locked(place, undo)
             made = recipe_from(read_manifest(place, "index"), place)
+            try:
+                index = cls._opened(place, made, lock)
+            except ArtifactError:
+                if not readonly or recipe_from(read_manifest(place, "index"), place) == made:
+                    raise
+                # A writer has compacted the store in between; what it was made of is elsewhere now.
+                index = cls.open(place, readonly=True)
+            undo.pop_all()
+            return index
+
+    @classmethod
+    def _opened(cls, place: Path, made: Recipe, lock: WriterLock | None) -> Index:
+        readonly = lock is None
+        with contextlib.ExitStack() as undo:
             records = made.store.open(folder.store_folder(place, made), made.dim, create=False, readonly=readonly)
             undo.callback(records.close)
             if not readonly:
@@ -233,35 +248,47 @@ class Index(JudgedIndex):
         Args:
             queries: (q, d) finite numbers.
             k: How many neighbours each query gets; where there are fewer, places stay unfilled.
-            where: Only records with a ``label`` and an ``id`` among those listed, as ``{"label": [1, 2]}``; they are
-                all measured, so the neighbours are the true ones whatever the search is.
+            where: Only records that pass this filter, a table of conditions that must all hold::
+
+                    {"label": [1, 2], "camera": "front", "iso": {"ge": 100, "lt": 800}}
+
+                ``label`` and ``id`` are the records' own; every other name is a field of data that is a dict, and
+                ``exif.iso`` is a field of a dict inside. ``data.label`` is a field of data that would otherwise mean
+                something else. A condition is a value; a list, set, range or array of values, one of which it must be;
+                or a table of ``eq``, ``ne``, ``in``, ``not_in``, ``lt``, ``le``, ``gt``, ``ge`` and ``exists``.
+                ``{"any": [filter, ...]}``, ``{"all": [...]}`` and ``{"not": filter}`` go around filters.
+
+                Values of different kinds, such as a text and a number, are not equal, and neither is below the other.
+                A record without a field passes ``ne``, ``not_in`` and ``{"exists": False}``, and no other condition
+                on it. The neighbours are the true ones if the search is exact or few records pass, up to 2,000 or a
+                fifth of all; where more do, as near as the search finds them, and always as many as there are.
 
         Returns:
             Arrays of shape (q, k).
         """
         k = validation.neighbors_wanted(k)
-        conditions = None if where is None else validation.conditions(where)
+        tree = None if where is None else filters.parse(where)
         vectors = validation.embeddings(queries, self.dim, self.distance, "queries")
-        return Neighbors(*self._neighbors(vectors, k, conditions))
+        return Neighbors(*self._neighbors(vectors, k, tree))
 
     def single_lookup(self, query: Any, k: int = 5, where: Mapping[str, Any] | None = None) -> Neighbors:
         """Return the nearest records of one query of shape (d,) or (1, d), as arrays of shape (k,)."""
         k = validation.neighbors_wanted(k)
-        conditions = None if where is None else validation.conditions(where)
+        tree = None if where is None else filters.parse(where)
         recipe = self._state.recipe
         vector = validation.query(query, recipe.dim, recipe.distance)
-        ids, distances, labels = self._neighbors(vector, k, conditions)
+        ids, distances, labels = self._neighbors(vector, k, tree)
         return Neighbors(ids[0], distances[0], labels[0])
 
-    def _neighbors(self, queries: np.ndarray, k: int, conditions: Mapping[str, np.ndarray] | None) -> judging.Arrays:
+    def _neighbors(self, queries: np.ndarray, k: int, where: Filter | None) -> judging.Arrays:
         started = time.perf_counter()
         with self._threads:
             state = self._state
             # Not in _reading: a single lookup takes ten microseconds, and a generator around it one more.
-            found = None if self._closed or state.stale else judging.neighbors(state, queries, k, conditions)
+            found = None if self._closed or state.stale else judging.neighbors(state, queries, k, where)
         if found is None:
             with self._reading() as state:
-                found = judging.neighbors(state, queries, k, conditions)
+                found = judging.neighbors(state, queries, k, where)
         self._count_lookup(len(queries), time.perf_counter() - started)
         if plugins.listens("simplug_lookup_done"):
             plugins.hook.simplug_lookup_done(index=self, queries=queries, neighbors=Neighbors(*found))

@@ -11,6 +11,7 @@ from simplug.api import Matcher, Metric
 from simplug.index import calibration as calibrating
 from simplug.index import evaluation
 from simplug.index.calibration import Calibration, CutPoint
+from simplug.index.filters import Filter
 from simplug.index.neighbors import Neighbors
 from simplug.index.state import State
 from simplug.kernel.config import to_config
@@ -21,7 +22,7 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Ids, distances and labels of neighbours, (q, k) each."""
 
 
-def neighbors(state: State, queries: np.ndarray, k: int, where: Mapping[str, np.ndarray] | None = None) -> Arrays:
+def neighbors(state: State, queries: np.ndarray, k: int, where: Filter | None = None) -> Arrays:
     """Return the k nearest records of (q, d) queries."""
     rows, distances = state.search(queries, k, where)
     if where is None and k <= len(state.engine):

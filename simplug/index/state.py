@@ -34,6 +34,7 @@ class State:
         records: The open store.
         directory: Ids and labels by row, in memory.
         fields: Fields of payloads by row, in memory as far as filters have asked for them.
+        selections: Vectors of the records that recent filters let pass.
         engine: The search structure.
         sequence: The number of commits that directory and engine reflect.
         stale: Whether a change was interrupted, so that directory and engine may not reflect the records.
@@ -60,6 +61,7 @@ class State:
         self.path = path
         self.readonly = readonly
         self.fields = Fields()
+        self.selections = filtered.Selections()
         self.stale = False
         self.damaged: dict[int, str] = {}
         self.saved: int | None = None
@@ -223,12 +225,14 @@ class State:
             What was done; None if the structure turns out to be of other records.
         """
         had = engine.rows()
-        shared = np.intersect1d(had, rows, assume_unique=True)
+        # Most often nothing is to be done, and a million rows need not be sorted to see it.
+        shared = rows if np.array_equal(had, rows) else np.intersect1d(had, rows, assume_unique=True)
         # Records that were restored from a copy may have gone on differently; then the last rows tell.
         if not all(self._agree(engine, *block) for block in self._blocks(shared[-_COMPARED:])):
             return None
-        gone = np.setdiff1d(had, self._searched(shared), assume_unique=True)
-        missing = np.setdiff1d(rows, shared, assume_unique=True)
+        kept = self._searched(shared)
+        gone = had[:0] if len(kept) == len(had) else np.setdiff1d(had, kept, assume_unique=True)
+        missing = rows[:0] if shared is rows else np.setdiff1d(rows, shared, assume_unique=True)
         if len(gone):
             engine.remove(gone)
         self._filled(engine, missing)

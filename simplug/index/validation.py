@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ UNLABELED = -1
 
 _LARGEST_SQUARE = 2.0**124
 """Squared norms up to this leave room in float32 for the squared distance of any two vectors."""
+
+_FLOAT32 = np.dtype(np.float32)
 
 _LARGEST_ID = np.iinfo(np.int64).max
 
@@ -51,10 +53,11 @@ def query(given: Any, dim: int, distance: Distance) -> np.ndarray:
         InvalidInputError: As for :func:`embeddings`.
     """
     # What production sends is told from all else by one product, which is neither NaN nor infinite nor zero.
-    is_plain = type(given) is np.ndarray and given.dtype == np.float32 and given.shape == (dim,)
-    if is_plain and distance.takes_any_direction and 0 < given.dot(given) < _LARGEST_SQUARE:
-        row: np.ndarray = given[None]
-        return row
+    if type(given) is np.ndarray and given.dtype == _FLOAT32 and given.shape == (dim,):
+        wide = given.astype(np.float64)
+        if distance.takes_any_direction and 0 < float(wide.dot(wide)) < _LARGEST_SQUARE:
+            row: np.ndarray = given[None]
+            return row
     shape = np.shape(given)
     if shape not in ((dim,), (1, dim)):
         raise InvalidInputError(f"query must have shape ({dim},), not {shape}")
@@ -174,27 +177,6 @@ def dimension(dim: Any) -> int:
     if isinstance(dim, bool) or not isinstance(dim, int | np.integer) or dim < 1:
         raise InvalidInputError(f"dim must be an integer of at least 1, not {dim!r}")
     return int(dim)
-
-
-def conditions(where: Any) -> dict[str, np.ndarray]:
-    """Return a filter as arrays of allowed values by column.
-
-    Raises:
-        InvalidInputError: It is no table of ``label`` and ``id`` with integers.
-    """
-    if not isinstance(where, Mapping) or not where:
-        raise InvalidInputError(f"where must be a table such as {{'label': [1, 2]}}, not {where!r}")
-    unknown = [name for name in where if name not in ("label", "id")]
-    if unknown:
-        raise InvalidInputError(f"where has no condition {unknown[0]!r}; there are 'label' and 'id'")
-    found = {}
-    for name, values in where.items():
-        listed = sorted(values) if isinstance(values, set | frozenset | range) else values
-        array = np.atleast_1d(_integers(listed, f"where[{name!r}]"))
-        if array.ndim != 1:
-            raise InvalidInputError(f"where[{name!r}] must be a list of integers, not of shape {array.shape}")
-        found[name] = array
-    return found
 
 
 def require_length(length: int, count: int, what: str) -> None:

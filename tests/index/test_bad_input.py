@@ -138,9 +138,9 @@ def test_an_unusable_update_changes_nothing(index, arguments, message):
     [
         ({}, "where must be a table"),
         ([1], "where must be a table"),
-        ({"colour": [1]}, "no condition 'colour'"),
+        ({"labels": [1]}, "the column is .label."),
         ({"label": [1.5]}, r"where\['label'\] must be integers"),
-        ({"id": [[1, 2]]}, r"where\['id'\] must be a list"),
+        ({"id": [[1, 2]]}, r"where\['id'\] must be integers, and holds \[1, 2\]"),
     ],
 )
 def test_an_unusable_filter_is_refused(index, where, message):
