@@ -17,7 +17,7 @@ class DistanceSuite(ComponentSuite):
     """Checks that a distance is one definition, in Keras ops and in NumPy, with finite gradients everywhere."""
 
     kind: ClassVar[str] = "distance"
-    number_of_checks: ClassVar[int] = 33
+    number_of_checks: ClassVar[int] = 34
 
     def test_the_shape_is_queries_by_references(self, component: Distance) -> None:
         """(n, d) and (m, d) give (n, m): float32 in Keras, float64 in NumPy."""
@@ -120,6 +120,15 @@ class DistanceSuite(ComponentSuite):
         assert form(prepared) == (rows.shape, "float32")
         component.numpy(rows, rows)
         np.testing.assert_array_equal(rows, before)
+
+    def test_preparing_is_free(self, component: Distance) -> None:
+        """It changes no distance, and nothing when it is done again: an index keeps prepared vectors."""
+        queries, references = embeddings(5), 3 * embeddings(7, seed=1)
+        prepared = component.prepare(queries), component.prepare(references)
+        expected = component.numpy(queries, references)
+        np.testing.assert_allclose(component.numpy(*prepared), expected, rtol=1e-5, atol=1e-6)
+        for once in prepared:
+            np.testing.assert_allclose(component.prepare(once), once, rtol=1e-6, atol=1e-7)
 
     def test_no_rows_give_an_empty_matrix(self, component: Distance) -> None:
         """No queries or no references are no error."""

@@ -28,7 +28,7 @@ class SearchSuite(ComponentSuite):
     """
 
     kind: ClassVar[str] = "search"
-    number_of_checks: ClassVar[int] = 34
+    number_of_checks: ClassVar[int] = 40
     distances: ClassVar[tuple[str, ...]] = ("cosine", "euclidean", "inner_product", "manhattan", "snr")
     recall: ClassVar[float] = 0.95
 
@@ -42,18 +42,18 @@ class SearchSuite(ComponentSuite):
         for distance in self._served(component):
             rows, _ = _filled(component, distance, vectors).search(queries, 10)
             true = np.argsort(distance.numpy(queries, vectors), axis=1, kind="stable")[:, :10]
-            if component.exact:
+            if component.exact and not component.coarse:
                 np.testing.assert_array_equal(rows, true, err_msg=repr(distance))
             found = np.mean([len(set(one) & set(other)) / 10 for one, other in zip(rows, true, strict=True)])
             assert found >= self.recall, f"{distance}: recall {found:.3f}"
 
     def test_distances_are_those_of_the_definition(self, component: Search) -> None:
-        """To 1e-4, whatever the engine measures inside."""
+        """To 1e-4, whatever the engine measures inside; those of a coarse search are measured again by the index."""
         vectors, queries = embeddings(200, dim=DIM), embeddings(20, seed=1, dim=DIM)
         for distance in self._served(component):
             rows, distances = _filled(component, distance, vectors).search(queries, 10)
             expected = np.take_along_axis(distance.numpy(queries, vectors), rows, axis=1)
-            np.testing.assert_allclose(distances, expected, rtol=1e-4, atol=1e-4, err_msg=repr(distance))
+            _agree(component, distance, distances, expected)
 
     def test_results_are_int64_rows_and_float32_distances(self, component: Search) -> None:
         """(q, k) each."""
@@ -109,7 +109,7 @@ class SearchSuite(ComponentSuite):
         for distance in self._served(component):
             rows, distances = _filled(component, distance, vectors).search(one, 20)
             assert rows[0].tolist() == list(range(20)), distance
-            np.testing.assert_allclose(distances[0], distance.numpy(one, one)[0, 0], atol=1e-4)
+            _agree(component, distance, distances[0], distance.numpy(one, one)[0, 0])
 
     def test_a_removed_record_is_never_found(self, component: Search) -> None:
         """However many places are asked for."""
@@ -184,6 +184,75 @@ class SearchSuite(ComponentSuite):
             other.add(np.array([9]), embeddings(1, seed=3, dim=DIM))
             assert (len(engine), len(other)) == (count, 1)
 
+    def test_its_rows_are_those_that_are_live(self, component: Search) -> None:
+        """`rows` ascend, and hold what was added and not removed."""
+        for distance, engine, count in self._engines(component):
+            engine.remove(np.arange(1, count, 3))
+            rows = engine.rows()
+            assert rows.dtype == np.int64
+            assert rows.tolist() == [row for row in range(count) if row % 3 != 1], distance
+            engine.remove(rows)
+            assert engine.rows().tolist() == []
+
+    def test_its_vectors_are_those_that_were_added(self, component: Search) -> None:
+        """`vectors` returns them prepared, in the order asked for; a coarse search rounds them by no more than 1 %."""
+        vectors = embeddings(60, dim=DIM)
+        for distance in self._served(component):
+            engine = _filled(component, distance, vectors)
+            engine.remove(np.arange(10))
+            asked = np.array([41, 10, 59, 33])
+            found, expected = engine.vectors(asked), distance.prepare(vectors[asked])
+            assert form(found) == ((4, DIM), "float32")
+            if component.coarse:
+                np.testing.assert_allclose(found, expected, atol=1e-2 * float(np.abs(expected).max()))
+            else:
+                np.testing.assert_array_equal(found, expected, err_msg=repr(distance))
+            assert engine.vectors(asked[:0]).shape == (0, DIM)
+
+    def test_collapsed_embeddings_keep_their_neighbours(self, component: Search) -> None:
+        """Half of the vectors are one and the same: the recall among all is no worse for it."""
+        vectors, queries = embeddings(400, dim=DIM), embeddings(20, seed=1, dim=DIM)
+        vectors[::2] = vectors[0]
+        for distance in self._served(component):
+            found, distances = _filled(component, distance, vectors).search(queries, 10)
+            assert all(len(set(row)) == 10 for row in found.tolist())
+            # Equal vectors are equally near, so that distances say what was missed.
+            true = np.sort(distance.numpy(queries, vectors), axis=1)[:, :10]
+            _agree(component, distance, distances, true)
+
+    def test_scaled_copies_are_equally_near_by_cosine(self, component: Search) -> None:
+        """To 1e-6, in any order: the length of a vector is nothing to the angle."""
+        one = embeddings(1, dim=DIM)
+        scales = np.array([1e-3, 0.3, 1.0, 7.0, 1e3], dtype=np.float32)[:, None]
+        vectors = np.concatenate([scales * one, embeddings(40, seed=2, dim=DIM)])
+        for distance in self._served(component, ("cosine",)):
+            rows, distances = _filled(component, distance, vectors).search(one + embeddings(1, seed=3, dim=DIM) / 9, 5)
+            assert sorted(rows[0].tolist()) == [0, 1, 2, 3, 4]
+            assert np.ptp(distances) <= (1e-2 if component.coarse else 1e-6)
+
+    def test_far_from_the_origin_an_exact_search_is_exact(self, component: Search) -> None:
+        """Where the squares of norms say nothing any more about differences."""
+        if not component.exact or component.coarse:
+            return
+        whole = np.random.default_rng(0).integers(0, 9, size=(320, DIM)).astype(np.float32)
+        vectors, queries = whole[:300] + 2**20, whole[300:] + 2**20
+        for distance in self._served(component, ("euclidean", "squared_euclidean")):
+            rows, distances = _filled(component, distance, vectors).search(queries, 10)
+            true = distance.numpy(whole[300:], whole[:300]).astype(np.float32)
+            np.testing.assert_array_equal(rows, np.argsort(true, axis=1, kind="stable")[:, :10])
+            np.testing.assert_allclose(distances, np.take_along_axis(true, rows, axis=1), rtol=1e-6)
+
+    def test_a_coarse_search_takes_enough(self, component: Search) -> None:
+        """Among `coarse` times k candidates are the true neighbours, to the recall of the suite."""
+        if not component.coarse:
+            return
+        vectors, queries = embeddings(500, dim=DIM), embeddings(40, seed=1, dim=DIM)
+        for distance in self._served(component):
+            rows, _ = _filled(component, distance, vectors).search(queries, 10 * component.coarse)
+            true = np.argsort(distance.numpy(queries, vectors), axis=1, kind="stable")[:, :10]
+            found = np.mean([len(set(one) & set(other)) / 10 for one, other in zip(rows, true, strict=True)])
+            assert found >= max(self.recall, 0.99), f"{distance}: recall {found:.3f}"
+
     def test_a_saved_engine_gives_equal_results(self, component: Search, tmp_path: Path) -> None:
         """What a persistent search saved is the same when loaded; another says that it is not persistent."""
         queries = embeddings(10, seed=1, dim=DIM)
@@ -211,8 +280,8 @@ class SearchSuite(ComponentSuite):
             assert count in rows
             assert 6 not in rows
 
-    def _served(self, component: Search) -> list[Distance]:
-        built = [registry_of("distance").build(name) for name in self.distances]
+    def _served(self, component: Search, names: tuple[str, ...] | None = None) -> list[Distance]:
+        built = [registry_of("distance").build(name) for name in names or self.distances]
         return [one for one in built if component.spaces is None or one.space in component.spaces]
 
     def _engines(self, component: Search, count: int = 60) -> Iterator[tuple[Distance, Engine, int]]:
@@ -224,3 +293,9 @@ def _filled(component: Search, distance: Any, vectors: np.ndarray) -> Engine:
     engine = component.create(DIM, distance)
     engine.add(np.arange(len(vectors), dtype=np.int64), vectors)
     return engine
+
+
+def _agree(component: Search, distance: Distance, found: np.ndarray, expected: Any) -> None:
+    """Compare distances; those of a coarse search are rough, and the index measures again what it found."""
+    tolerance = 5e-2 if component.coarse else 1e-4
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance, err_msg=repr(distance))

@@ -36,3 +36,15 @@ def test_an_empty_structure_finds_nothing():
     rows, distances = engine.search(np.ones((2, 3), dtype=np.float32), 4)
     assert rows.tolist() == [[-1] * 4] * 2
     assert np.isinf(distances).all()
+
+
+def test_many_removals_leave_few_blocks():
+    engine = simplug.searches.build("exact").create(16384, simplug.distances.build("inner_product"))
+    rng = np.random.default_rng(0)
+    for start in range(0, 1536, 256):
+        engine.add(np.arange(start, start + 256), rng.normal(size=(256, 16384)).astype(np.float32))
+    engine.remove(np.setdiff1d(np.arange(1536), np.arange(0, 1536, 16)))
+    assert engine.rows().tolist() == list(range(0, 1536, 16))
+    assert len(engine._blocks) == 1
+    engine.remove(np.arange(0, 1536, 16))
+    assert engine._blocks == []
