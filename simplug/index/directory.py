@@ -54,7 +54,10 @@ class Directory:
         return self._ids[places], self._labels[places]
 
     def records(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return rows, ids and labels of all live records, in ascending order of rows."""
+        """Return rows, ids and labels of all live records, in ascending order of rows; they are not to be changed."""
+        if len(self) == self._count:
+            # What lies there never changes: new rows come after it, and removed ones are marked beside it.
+            return self._rows[: self._count], self._ids[: self._count], self._labels[: self._count]
         live = self._live[: self._count]
         return tuple(column[: self._count][live] for column in (self._rows, self._ids, self._labels))  # type: ignore[return-value]
 

@@ -20,6 +20,12 @@ DATA = "data."
 """What the tree names the columns of payloads with; a filter may, and must where a name would mean something else."""
 
 _OPERATORS = ("eq", "ne", "in", "not_in", *ORDERS, "exists")
+_ELSEWHERE = {
+    "==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge",
+    "neq": "ne", "nin": "not_in", "lte": "le", "gte": "ge",
+}  # fmt: skip
+"""What operators are called elsewhere; the name most like it would be another operator."""
+
 _JOINTS = ("all", "any", "not")
 _DEEPEST = 64
 _LONGEST_RANGE = 1_000_000
@@ -160,7 +166,8 @@ def _operator(column: str, name: Any, value: Any, place: str) -> Filter:
     if name in _JOINTS:
         raise InvalidInputError(f"{place} holds {name!r}, which goes around fields: {{{name!r}: ...}}")
     if not isinstance(name, str) or name not in _OPERATORS:
-        known = did_you_mean(str(name), _OPERATORS)
+        ours = _ELSEWHERE.get(str(name).removeprefix("$"))
+        known = f"; did you mean '{ours}'?" if ours else did_you_mean(str(name), _OPERATORS)
         inside = f"; a field inside is {column.removeprefix(DATA)}.{name}" if column.startswith(DATA) else ""
         raise InvalidInputError(f"{place} has no operator {name!r}{known or inside}; there are {', '.join(_OPERATORS)}")
     return _condition(column, name, value, f"{place}[{name!r}]")
@@ -218,7 +225,7 @@ def _each_integer(given: Any, place: str) -> Iterator[int]:
     for one in given:
         number, _ = plain(one)
         if type(number) is not int:
-            raise InvalidInputError(f"{place} must be integers, and holds {one!r}")
+            raise InvalidInputError(f"{place} must be integers, and holds {number!r}")
         yield number
 
 
