@@ -172,26 +172,37 @@ def backend_dtype(tensor: Tensor) -> str:
     return str(backend.standardize_dtype(tensor.dtype))
 
 
+_SMALL, _LARGE = 1e-30, 1e30
+"""Norms between which one divided by the norm is far from the bounds of float32."""
+
+
 def unit_rows_float32(rows: np.ndarray) -> np.ndarray:
-    """Return each of (n, d) float32 rows divided by its Euclidean norm, in float32; a zero row stays zero."""
+    """Return each of (n, d) float32 rows divided by its Euclidean norm, in float32; a zero row stays zero.
+
+    A row becomes the same whatever other rows are with it, so that equal vectors stay equal.
+    """
+    units: np.ndarray
     if len(rows) == 1:
         # A single query is looked up in some ten microseconds, and every step saved here is one of them.
         row = rows[0].astype(np.float64)
         norm = math.sqrt(row.dot(row))
-        if 1e-30 < norm < 1e30:
-            units: np.ndarray = rows * (1 / norm)
+        if _SMALL < norm < _LARGE:
+            units = rows * (1 / norm)
             return units
-    return unit_rows_numpy(rows).astype(np.float32)
+    wide = rows.astype(np.float64)
+    norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+    is_plain = (norms > _SMALL) & (norms < _LARGE)
+    units = rows * (1 / np.where(is_plain, norms, 1)).astype(np.float32)[:, None]
+    if not is_plain.all():
+        units[~is_plain] = unit_rows_numpy(rows[~is_plain])
+    return units
 
 
 def unit_rows_numpy(rows: np.ndarray) -> np.ndarray:
     """Return each row divided by its Euclidean norm, in float64; a zero row stays zero."""
-    given = np.asarray(rows)
-    rows = given.astype(np.float64)
-    if given.dtype != np.float32:
-        # Scaling by the largest entry first keeps the squares of huge and tiny entries of float64 within its range.
-        largest = np.max(np.abs(rows), axis=1, keepdims=True, initial=0)
-        rows /= np.where(largest == 0, 1.0, largest)
-    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    rows /= np.where(norms == 0, 1.0, norms)[:, None]
-    return rows
+    rows = np.asarray(rows, dtype=np.float64)
+    # Scaling by the largest entry first keeps the squares of huge and tiny entries within range.
+    largest = np.max(np.abs(rows), axis=1, keepdims=True, initial=0)
+    rows = rows / np.where(largest == 0, 1.0, largest)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(norms == 0, 1.0, norms)

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from simplug.api.numerics import LOG_OF_NOTHING, log1p_sum_exp, log_sum_exp, with_gradient
+from simplug.api.numerics import (
+    LOG_OF_NOTHING,
+    log1p_sum_exp,
+    log_sum_exp,
+    unit_rows_float32,
+    unit_rows_numpy,
+    with_gradient,
+)
 from simplug.testing.tensors import array, in_xla, value_and_gradient
 
 
@@ -126,3 +133,14 @@ def test_a_known_gradient_may_be_by_several_tensors():
         value, found = value_and_gradient(function, at)
         assert value == pytest.approx(np.sum(expected**2))
         np.testing.assert_allclose(found, slope)
+
+
+@pytest.mark.parametrize("scale", [1e-38, 1e-20, 1.0, 1e20, 1e38])
+def test_a_row_is_normalised_alike_alone_and_among_others(scale):
+    rows = np.random.default_rng(0).normal(size=(300, 17)).astype(np.float32) / 5 * np.float32(scale)
+    rows[7] = 0
+    together = unit_rows_float32(rows)
+    assert together.dtype == np.float32
+    np.testing.assert_allclose(together, unit_rows_numpy(rows), rtol=2e-7, atol=1e-37)
+    for place in range(300):
+        np.testing.assert_array_equal(unit_rows_float32(rows[place : place + 1])[0], together[place])
