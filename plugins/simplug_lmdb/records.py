@@ -284,6 +284,7 @@ class LmdbRecords(Records):
         """Return the (n, d) float32 embeddings of present rows."""
         keys, database = codec.keys_of(rows), self._databases[_VECTORS]
         with self._environment.reading() as transaction:
+            self._require_visible(transaction, rows)
             if self._lost:
                 values = [self._value(transaction, _VECTORS, *pair) for pair in zip(rows.tolist(), keys, strict=True)]
             else:
@@ -299,6 +300,7 @@ class LmdbRecords(Records):
     def payloads(self, rows: np.ndarray) -> list[bytes]:
         """Return the payloads of present rows."""
         with self._environment.reading() as transaction:
+            self._require_visible(transaction, rows)
             return [
                 self._payload(transaction, row, key)
                 for row, key in zip(rows.tolist(), codec.keys_of(rows), strict=True)
@@ -347,6 +349,11 @@ class LmdbRecords(Records):
         if value is None:
             raise ArtifactError(f"{self._path} is damaged: it does not say what it holds")
         return _State.unpacked(value, self._path)
+
+    def _require_visible(self, transaction: Any, rows: np.ndarray) -> None:
+        """Refuse rows that only a commit has which did not come to its end."""
+        if len(rows) and rows.max() > self._read_state(transaction).last_row:
+            raise ArtifactError(f"{self._path}: row {rows.max()} is not in the store")
 
     def _value(self, transaction: Any, name: bytes, row: int, key: bytes) -> bytes | None:
         """Return a value; None if there is none, or if it lies in a damaged page."""

@@ -27,7 +27,7 @@ class StoreSuite(ComponentSuite):
     """Checks that a store keeps records bit by bit, and that a persistent one keeps them for another process."""
 
     kind: ClassVar[str] = "store"
-    number_of_checks: ClassVar[int] = 37
+    number_of_checks: ClassVar[int] = 38
 
     @pytest.fixture
     def folder(self, component: Store, tmp_path: Path) -> Path | None:
@@ -125,6 +125,13 @@ class StoreSuite(ComponentSuite):
                 attempt()
         assert (len(records), records.sequence, records.last_row) == (3, 1, 2)
         np.testing.assert_array_equal(records.keys()[0], [0, 1, 2])
+
+    def test_whole_records_are_not_damaged(self, records: Records) -> None:
+        """Nothing is said of records that can be read, nor of removed ones."""
+        records.commit(_rows(3), no_rows())
+        records.commit(None, np.array([1]))
+        assert len(records.keys()[0]) == 2
+        assert records.damage() == {}
 
     def test_one_commit_adds_and_removes(self, records: Records) -> None:
         """An update is both at once."""
