@@ -113,5 +113,5 @@ def passing(state: State, where: Filter) -> np.ndarray:
         fields, damaged = state.fields.columns(data, rows, state.sequence, read)
         columns |= {data[name]: column for name, column in fields.items()}
         hidden |= damaged
-    found: np.ndarray = rows[filters.passing(where, columns)]
+    found: np.ndarray = rows[np.flatnonzero(filters.passing(where, columns))]
     return found[~np.isin(found, list(hidden))] if hidden else found
