@@ -63,12 +63,15 @@ def metas(path: Path) -> tuple[Meta, Meta]:
     """Return both meta pages, the older first.
 
     Raises:
-        ArtifactError: The file is no LMDB file of data format 1, or ends within its meta pages.
+        ArtifactError: The file is no LMDB file of data format 1, ends within its meta pages, or is not there.
     """
-    with path.open("rb") as stream:
-        first = _meta(path, stream.read(_META_SIZE))
-        stream.seek(first.page_size)
-        second = _meta(path, stream.read(_META_SIZE))
+    try:
+        with path.open("rb") as stream:
+            first = _meta(path, stream.read(_META_SIZE))
+            stream.seek(first.page_size)
+            second = _meta(path, stream.read(_META_SIZE))
+    except OSError as cause:
+        raise ArtifactError(f"{path} cannot be read: {cause}") from cause
     return (first, second) if first.transaction < second.transaction else (second, first)
 
 

@@ -47,7 +47,8 @@ class Environment:
         self._waiting = 0
         self._pin: Any = None
         options: dict[str, Any] = {"lib_version": 0} if _has_two_engines() else {}
-        earlier = flushed.read(folder) is not None
+        # A writer that did not close the store may have left commits that are not on the disk yet.
+        self._owes_flush = flushed.read(folder) is not None
         try:
             self._lmdb = lmdb.open(
                 str(folder),
@@ -64,7 +65,7 @@ class Environment:
         try:
             # Readers that were killed keep old pages from being used again until somebody clears their places.
             self._lmdb.reader_check()
-            if not readonly and (earlier or self._unsynced):
+            if self._owes_flush or self._unsynced:
                 self.flush()
         except lmdb.Error as cause:
             self._lmdb.close()
@@ -165,6 +166,8 @@ class Environment:
             ArtifactError: It could not be written; nothing was changed.
         """
         self._require_own_process()
+        if not (self.folder / DATA).exists():
+            raise ArtifactError(f"{self.folder / DATA} was removed while it was open; nothing can be written any more")
         if room:
             self._make_room(room)
         while True:
@@ -193,7 +196,7 @@ class Environment:
         Raises:
             ArtifactError: It could not be done.
         """
-        if self.readonly:
+        if self.readonly or (self._unsynced == 0 and not self._owes_flush):
             return
         try:
             self._lmdb.sync(True)
@@ -206,6 +209,7 @@ class Environment:
                 self._pin = pin
             else:
                 flushed.remove(self.folder)
+                self._owes_flush = False
         except (lmdb.Error, OSError) as cause:
             raise ArtifactError(f"{self.folder / DATA} cannot be brought to the disk: {cause}") from cause
         self._waiting = 0

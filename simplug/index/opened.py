@@ -17,6 +17,7 @@ from simplug.index.calibration import Calibration
 from simplug.index.locking import ThreadLock, WriterLock
 from simplug.index.recipe import Recipe
 from simplug.index.state import State
+from simplug.kernel.artifacts import MANIFEST
 from simplug.kernel.errors import ArtifactError, InvalidInputError
 
 PathLike = str | os.PathLike[str]
@@ -140,6 +141,8 @@ class OpenIndex:
     def _write(self) -> None:
         if self._path is None or self._lock is None:
             return
+        if not (self._path / MANIFEST).exists():
+            raise ArtifactError(f"{self._path} was removed while it was open; nothing can be written there")
         if self._state.stale:
             self._state.reload()
         if not self.store.persistent:
