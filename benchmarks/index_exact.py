@@ -13,11 +13,13 @@ those of the rounds.
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,10 @@ def compare(name: str, ours: Callable[[], object], theirs: Callable[[], object],
     print(f"  {name}: faiss {other:,.1f} us, exact {own:,.1f} us: ratio {ratio:.2f}", flush=True)
 
 
+def _search_next(search: Callable[[np.ndarray, int], object], turns: Iterator[np.ndarray]) -> None:
+    search(next(turns), K)
+
+
 def speed(faiss: Any, vectors: np.ndarray, queries: np.ndarray, clock: Any, rounds: int) -> None:
     """Print the ratios for single queries and for a batch."""
     dim = vectors.shape[1]
@@ -78,18 +84,10 @@ def speed(faiss: Any, vectors: np.ndarray, queries: np.ndarray, clock: Any, roun
         flat.add(vectors)
         engine = engine_of(distance, vectors)
         print(f"{distance}, {len(vectors)} x {dim}, k {K} (goal: at most 1.10)")
-        turns = iter(np.tile(np.arange(len(queries)), 100_000))
-        for name, next_queries in (
-            ("one query", lambda turns=turns: queries[(i := next(turns)) : i + 1]),
-            (f"batch of {len(queries)}", lambda: queries),
-        ):
-            compare(
-                name,
-                lambda: engine.search(next_queries(), K),
-                lambda: flat.search(next_queries(), K),
-                clock,
-                rounds,
-            )
+        for name, asked in (("one query", [query[None] for query in queries]), (f"batch of {len(queries)}", [queries])):
+            turns = itertools.cycle(asked), itertools.cycle(asked)
+            ours = functools.partial(_search_next, engine.search, turns[0])
+            compare(name, ours, functools.partial(_search_next, flat.search, turns[1]), clock, rounds)
         same = np.mean(engine.search(queries, K)[0] == flat.search(queries, K)[1])
         print(f"  neighbours that are the same on both sides: {same:.4f}")
 

@@ -15,6 +15,9 @@ from simplug.api.distance import Distance
 _QUERIES, _CELLS, _NUMBERS = 1024, 1 << 20, 1 << 22
 """How many queries, pairs and components of vectors are looked at together: the pairs stay in a processor's cache."""
 
+_SOME = 512
+"""Among how many vectors the first neighbours are looked for."""
+
 _KEPT = 1 << 20
 """How many neighbours are kept together."""
 
@@ -175,10 +178,16 @@ class _Part(ABC):
             found = table.at_most(limits)
             if len(found) <= enough:
                 return found
-        if table.coarse.shape[1] > self.k:
-            own = self._beyond_ties(table.values_at_most(self.k))
-            return table.at_most(own if limits is None else np.minimum(limits, own))
-        return np.arange(table.coarse.size) if found is None else found
+        count = table.coarse.shape[1]
+        if count <= self.k:
+            return np.arange(table.coarse.size) if found is None else found
+        if limits is None and len(table.coarse) == 1 and count > _SOME > 8 * self.k:
+            # The nearest of some leave few enough of a long row to look for the nearest among them.
+            found = table.at_most(self._beyond_ties(table.values_at_most(self.k, _SOME)))
+            table = _Table(table.coarse[:, found], table.offsets, table.errors)
+            return found[table.at_most(self._beyond_ties(table.values_at_most(self.k, len(found))))]
+        own = self._beyond_ties(table.values_at_most(self.k, count))
+        return table.at_most(own if limits is None else np.minimum(limits, own))
 
     def _beyond_ties(self, values: np.ndarray) -> np.ndarray:
         """Return (q,) larger values, as large as it takes for a larger distance in float32."""
@@ -208,9 +217,9 @@ class _Table:
     offsets: np.ndarray | float
     errors: np.ndarray | float
 
-    def values_at_most(self, k: int) -> np.ndarray:
-        """Return (q,) float64 values that the k smallest of each query do not exceed."""
-        values: np.ndarray = np.partition(self.coarse, k - 1)[:, k - 1] + (self.errors + self.offsets)
+    def values_at_most(self, k: int, among: int) -> np.ndarray:
+        """Return (q,) float64 values that the k smallest of each query, among so many at the start, do not exceed."""
+        values: np.ndarray = np.partition(self.coarse[:, :among], k - 1)[:, k - 1] + (self.errors + self.offsets)
         return values
 
     def at_most(self, limits: np.ndarray) -> np.ndarray:
@@ -286,8 +295,10 @@ class _InSpace(_Part):
         if len(block.rows) <= self.width:
             self._push(block.rows, block.vectors, squares)
             return
-        for start in range(0, len(block.rows), self.width):
-            tile = slice(start, start + self.width)
+        # Tiles of one width: a narrow one at the end would take longer than its share.
+        width = -(-len(block.rows) // -(-len(block.rows) // self.width))
+        for start in range(0, len(block.rows), width):
+            tile = slice(start, start + width)
             self._push(block.rows[tile], block.vectors[tile], squares[tile])
 
     def distances(self, values: np.ndarray) -> np.ndarray:
