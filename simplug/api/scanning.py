@@ -15,7 +15,7 @@ from simplug.api.distance import Distance
 _QUERIES, _CELLS, _NUMBERS = 1024, 1 << 20, 1 << 22
 """How many queries, pairs and components of vectors are looked at together: the pairs stay in a processor's cache."""
 
-_SOME = 512
+_SOME = 4096
 """Among how many vectors the first neighbours are looked for."""
 
 _KEPT = 1 << 20
@@ -185,7 +185,8 @@ class _Part(ABC):
             # The nearest of some leave few enough of a long row to look for the nearest among them.
             found = table.at_most(self._beyond_ties(table.values_at_most(self.k, _SOME)))
             table = _Table(table.coarse[:, found], table.offsets, table.errors)
-            return found[table.at_most(self._beyond_ties(table.values_at_most(self.k, len(found))))]
+            nearer = table.at_most(self._beyond_ties(table.values_at_most(self.k, len(found))))
+            return np.asarray(found[nearer])
         own = self._beyond_ties(table.values_at_most(self.k, count))
         return table.at_most(own if limits is None else np.minimum(limits, own))
 
