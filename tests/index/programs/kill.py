@@ -140,8 +140,8 @@ def main(path, search, sync, seed, count):
             found = left(index)
             after = changed(model, kind, arguments) if interrupted else model
             assert found in (model, after), f"after {acknowledged} changes, {kind} of round {number} is half there"
-            how = "not under way" if not interrupted else "done" if found == after else "not done"
-            outcomes[f"{kind if interrupted else 'between changes'}: {how}"] += 1
+            how = "makes no difference" if after == model else "done" if found == after else "not done"
+            outcomes[f"{kind}: {how}" if interrupted else "between changes"] += 1
             model, next_id = found, max(next_id, max(after, default=-1) + 1)
             if model:
                 compare_lookups(index, model, rng)
