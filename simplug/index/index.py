@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,20 @@ import numpy as np
 
 from simplug.api import Distance, Search, Store
 from simplug.api.store import Rows, no_rows
-from simplug.index import filters, folder, judging, payload, validation
+from simplug.index import exchange, filters, folder, judging, payload, validation
 from simplug.index.calibration import Calibration
 from simplug.index.filters import Filter
 from simplug.index.judged import JudgedIndex
 from simplug.index.locking import WriterLock
-from simplug.index.neighbors import Neighbors, RecordBatch
+from simplug.index.neighbors import Neighbors, Record, RecordBatch
 from simplug.index.opened import PathLike
 from simplug.index.recipe import Recipe, recipe, recipe_from
 from simplug.index.state import State
 from simplug.kernel.artifacts import read_manifest
 from simplug.kernel.errors import ArtifactError, InvalidInputError
 from simplug.kernel.plugins import plugins
+
+_ITERATED_AT_ONCE = 1024
 
 
 class Index(JudgedIndex):
@@ -159,6 +161,13 @@ class Index(JudgedIndex):
         given = None if ids is None else validation.ids(ids)
         if given is not None:
             validation.require_length(len(given), count, "ids")
+        return self._add(vectors, classes, given, payloads)
+
+    def _add(
+        self, vectors: np.ndarray, classes: np.ndarray, given: np.ndarray | None, payloads: Sequence[bytes]
+    ) -> np.ndarray:
+        """Add records that were checked; without ids they get the next ones."""
+        count = len(vectors)
         with self._changing() as state:
             names = _next_ids(state, count) if given is None else given
             taken = state.directory.rows_of(names) >= 0
@@ -306,6 +315,74 @@ class Index(JudgedIndex):
             rows, ids, labels = (column[:limit] for column in state.directory.records())
             embeddings, payloads = state.embeddings(rows), state.payloads(rows)
         return {"id": ids, "label": labels, "embedding": list(embeddings), "data": _decoded(payloads, ids)}
+
+    def to_data_frame(self, limit: int | None = None) -> Any:
+        """Return the records as a pandas data frame, with the columns of :meth:`to_columns`.
+
+        Args:
+            limit: At most this many records.
+
+        Raises:
+            SimplugError: pandas is not installed.
+        """
+        return exchange.data_frame(self.to_columns(limit))
+
+    def export(self, path: PathLike, *, overwrite: bool = False) -> None:
+        """Write all records into one file, which :meth:`import_records` and other programs read.
+
+        Lookups go on meanwhile, changes wait. The file is written beside its place, and takes it when it is complete.
+
+        Args:
+            path: A file whose name ends in ``.npz``, or in ``.arrow`` or ``.feather``, which need pyarrow.
+            overwrite: Whether a file at `path` is replaced.
+
+        Raises:
+            ArtifactError: The file exists and `overwrite` is false, or cannot be written; or a record is damaged.
+            InvalidInputError: The name ends otherwise.
+            SimplugError: pyarrow is needed and not installed.
+        """
+        with self._reading() as state:
+            exchange.write(state, Path(path), overwrite=overwrite)
+
+    def import_records(self, path: PathLike) -> np.ndarray:
+        """Add the records of a file that :meth:`export` wrote, all or none, with the ids that they have there.
+
+        Args:
+            path: A file whose name ends in ``.npz``, ``.arrow`` or ``.feather``.
+
+        Returns:
+            The (n,) int64 ids.
+
+        Raises:
+            ArtifactError: The file is missing, damaged, something else or of a newer format.
+            InvalidInputError: An id is there already, or the embeddings do not fit this index.
+            SimplugError: pyarrow is needed and not installed.
+        """
+        found = exchange.read(Path(path), self.dim, self.distance)
+        return self._add(found.embeddings, found.labels, found.ids, found.payloads)
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield each record, the oldest first.
+
+        Raises:
+            InvalidInputError: The index was changed or closed since the first record.
+        """
+        with self._reading() as state:
+            sequence, (rows, ids, labels) = state.sequence, state.directory.records()
+        for start in range(0, len(rows), _ITERATED_AT_ONCE):
+            some = slice(start, start + _ITERATED_AT_ONCE)
+            with self._reading() as state:
+                self._require_same(sequence)
+                embeddings, payloads = state.embeddings(rows[some]), state.payloads(rows[some])
+            data = _decoded(payloads, ids[some])
+            for record in zip(ids[some].tolist(), labels[some].tolist(), embeddings, data, strict=True):
+                self._require_open()
+                self._require_same(sequence)
+                yield Record(*record)
+
+    def _require_same(self, sequence: int) -> None:
+        if self._state.sequence != sequence:
+            raise InvalidInputError("the index was changed while its records were iterated; begin again")
 
     def __len__(self) -> int:
         with self._reading() as state:

@@ -35,6 +35,23 @@ class Neighbors:
 
 
 @attrs.frozen(eq=False)
+class Record:
+    """A record as it is stored.
+
+    Attributes:
+        id: At least 0.
+        label: -1 for a record without a label.
+        embedding: (d,) float32.
+        data: The payload; None where there is none.
+    """
+
+    id: int
+    label: int
+    embedding: np.ndarray
+    data: Any
+
+
+@attrs.frozen(eq=False)
 class RecordBatch:
     """Records as they are stored.
 

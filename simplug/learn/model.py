@@ -257,11 +257,7 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
         Raises:
             SimplugError: pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError:
-            raise SimplugError("to_data_frame needs pandas: pip install pandas") from None
-        return pd.DataFrame(self.gallery.to_columns(limit=limit))
+        return self.gallery.to_data_frame(limit)
 
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **options: Any) -> None:
         """Save the model.
