@@ -163,7 +163,8 @@ def test_graph_mode_and_xla_give_the_same(case):
         return built(case)(None, one, None, other)
 
     assert in_graph(call, first, second)[0] == pytest.approx(expected, rel=1e-5)
-    assert in_xla(call, first, second)[0] == pytest.approx(expected, rel=1e-5)
+    # XLA rounds norms in another way, and a temperature of 0.02 shows that fifty times larger.
+    assert in_xla(call, first, second)[0] == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
 def test_simclr_of_one_example_costs_next_to_nothing():
