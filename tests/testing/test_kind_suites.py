@@ -251,7 +251,8 @@ def _records(**replaced):
         ("test_rows_may_be_asked_for_in_any_order", {"embeddings": "sorted"}),
         ("test_every_commit_counts", {"sequence": property(lambda self: 1)}),
         ("test_the_highest_numbers_are_remembered", {"last_row": property(lambda self: len(self) - 1)}),
-        ("test_removed_records_are_gone", {"scan": lambda self, size=1: iter([(np.arange(6), None)])}),
+        ("test_removed_records_are_gone", {"keys": lambda self: (np.arange(6), np.arange(6), np.arange(6))}),
+        ("test_whole_records_are_not_damaged", {"damage": lambda self: {1: "not there"}}),
         ("test_rows_ascend_after_many_commits", {"keys": "by_text"}),
     ],
 )
