@@ -119,8 +119,14 @@ def remove_other_stores(path: Path, recipe: Recipe) -> None:
 
 
 def copy_records(source: Records, target: Records) -> None:
-    """Copy all records, and what the store remembers of removed ones, into an empty store."""
+    """Copy all records, and what the store remembers of removed ones, into an empty store.
+
+    Raises:
+        ArtifactError: A record is damaged; a copy would lose it without a word.
+    """
     rows, ids, labels = source.keys()
+    for message in source.damage().values():
+        raise ArtifactError(message)
     for start in range(0, len(rows), _COPIED_AT_ONCE):
         part = slice(start, start + _COPIED_AT_ONCE)
         copied = Rows(rows[part], ids[part], labels[part], source.embeddings(rows[part]), source.payloads(rows[part]))

@@ -54,6 +54,8 @@ def verify(state: State) -> Verification:
             reason = _reason(state, row[None], searched)
             if reason is not None:
                 damaged[id_] = reason
+    # A record without an intact head has no id that could be asked for; the message names it.
+    problems += [reason for row, reason in state.damaged.items() if row not in rows]
     if state.path is not None:
         problems += folder.problems(state.path)
     return Verification(len(rows), damaged, tuple(problems), _self_recall(state, rows, ids, damaged))

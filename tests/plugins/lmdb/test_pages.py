@@ -9,7 +9,8 @@ import pytest
 
 import simplug
 from simplug.api.store import Rows, no_rows
-from simplug.kernel.errors import ArtifactError
+from simplug.index.index import Index
+from simplug.kernel.errors import ArtifactError, InvalidInputError
 
 PAGE = 4096
 
@@ -153,3 +154,36 @@ def test_a_damaged_meta_page_leads_to_the_same_records(folder):
     records.commit(None, np.arange(100))
     assert len(records.embeddings(records.keys()[0])) == 400
     records.close()
+
+
+def test_an_index_goes_on_without_its_damaged_records_and_reports_them(tmp_path):
+    vectors = np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32)
+    with Index.create(tmp_path / "index", dim=8, search="exact", store="lmdb") as index:
+        index.add(vectors, labels=np.arange(300) % 7)
+    file = tmp_path / "index" / "store" / "0" / "data.mdb"
+    data = bytearray(file.read_bytes())
+    for needle in (vectors[10].tobytes(), np.array([20, 6]).tobytes()):
+        for number in pages_of(file, needle):
+            data[data.index(needle, number * PAGE) + 1] ^= 1
+    file.write_bytes(data)
+    with Index.open(tmp_path / "index") as index:
+        assert set(index.lookup(vectors, k=1).ids[:, 0].tolist()) == set(range(300)) - {10, 20}
+        assert {10, 20}.isdisjoint(index.lookup(vectors, k=300, where={"label": [3, 6]}).ids.ravel().tolist())
+        with pytest.raises(ArtifactError, match=r"the embedding of id 10 \(row 10\)"):
+            index.get([10])
+        with pytest.raises(InvalidInputError, match="20, which the index does not have"):
+            index.get([20])
+        found = index.verify()
+        assert list(found.damaged) == [10]
+        assert any("id and label of id 20 (row 20)" in problem for problem in found.problems)
+        with pytest.raises(ArtifactError, match="is damaged"):
+            index.compact()
+        with pytest.raises(ArtifactError, match="is damaged"):
+            index.save(tmp_path / "copy")
+        index.update([10], embeddings=vectors[10:11], labels=[3], data=["new"])
+        assert index.lookup(vectors[10:11], k=1).ids.tolist() == [[10]]
+        index.remove([11])
+        assert 11 not in index.lookup(vectors, k=1).ids
+    with Index.open(tmp_path / "index") as index:
+        assert len(index) == 298
+        assert list(index.verify().damaged) == []
