@@ -95,7 +95,7 @@ class StoreSuite(ComponentSuite):
         assert records.sequence == 3
 
     def test_removed_records_are_gone(self, records: Records) -> None:
-        """From the count, the keys and the scan; the others stay as they were."""
+        """From the count and the keys; the others stay as they were."""
         added = _rows(6)
         records.commit(added, no_rows())
         records.commit(None, np.array([1, 4]))

@@ -183,22 +183,28 @@ class Careless(Search):
 
 class CarelessEngine(Engine):
     def __init__(self, dim, distance):
-        self.distance, self.rows, self.vectors = distance, np.empty(0, np.int64), np.empty((0, dim), np.float32)
+        self.distance, self.known, self.kept = distance, np.empty(0, np.int64), np.empty((0, dim), np.float32)
 
     def __len__(self):
-        return len(self.rows)
+        return len(self.known)
 
     def add(self, rows, vectors):
-        self.vectors = np.concatenate([self.vectors, vectors]) if len(self.rows) else vectors
-        self.rows = np.concatenate([self.rows, rows])
+        self.kept = np.concatenate([self.kept, vectors]) if len(self.known) else vectors
+        self.known = np.concatenate([self.known, rows])
 
     def remove(self, rows):
         pass
 
+    def rows(self):
+        return self.known[::-1]
+
+    def vectors(self, rows):
+        return self.kept[: len(rows)]
+
     def search(self, queries, k):
-        distances = self.distance.numpy(queries, self.vectors) ** 2
+        distances = self.distance.numpy(queries, self.kept) ** 2
         order = np.argsort(distances, axis=1)[:, :k]
-        return self.rows[order], np.take_along_axis(distances, order, axis=1)
+        return self.known[order], np.take_along_axis(distances, order, axis=1)
 
 
 @pytest.mark.parametrize(
@@ -209,6 +215,8 @@ class CarelessEngine(Engine):
         "test_places_beyond_the_records_are_empty",
         "test_an_empty_engine_finds_nothing",
         "test_a_removed_record_is_never_found",
+        "test_its_rows_are_those_that_are_live",
+        "test_its_vectors_are_those_that_were_added",
         "test_the_vectors_given_are_left_alone",
     ],
 )
@@ -221,7 +229,7 @@ def test_a_search_that_misses_neighbours_is_found():
     class Half(CarelessEngine):
         def search(self, queries, k):
             kept = slice(None, None, 2)
-            self.rows, self.vectors = self.rows[kept], self.vectors[kept]
+            self.known, self.kept = self.known[kept], self.kept[kept]
             return super().search(queries, k)
 
     class HalfSearch(Careless):
