@@ -29,7 +29,7 @@ def test_damage_is_noticed_or_harmless(in_memory, faults):
 
 @pytest.mark.slow
 def test_much_damage_is_noticed_or_harmless(in_memory, faults):
-    found = damage(in_memory, seed=1, count=25 * faults)
+    found = damage(in_memory, seed=1, count=15 * faults)
     assert [how for how in found if not how.endswith(GOOD)] == []
     for way in ("bit", "end", "zeros", "random"):
         kinds = {how.partition(": ")[2] for how in found if how.startswith(f"hnsw+lmdb {way}")}
