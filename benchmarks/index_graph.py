@@ -79,7 +79,7 @@ def build(path: Path, vectors: np.ndarray, threads: int) -> tuple[hnswlib.Index,
     ratios = times[1] / times[0]
     print(f"add {count} x {dim} in chunks of {CHUNK}, {threads} thread(s), durable when each returns:")
     print(
-        f"  by the clock raw {times[0, 0]:.1f} s, index {times[1, 0]:.1f} s: ratio {ratios[0]:.3f}   (goal: at most 1.15)"
+        f"  by the clock raw {times[0, 0]:.1f} s, index {times[1, 0]:.1f} s: ratio {ratios[0]:.3f} (goal: at most 1.15)"
     )
     print(f"  of the processor raw {times[0, 1]:.1f} s, index {times[1, 1]:.1f} s: ratio {ratios[1]:.3f}")
     return raw, index

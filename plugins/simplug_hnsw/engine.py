@@ -43,9 +43,10 @@ class HnswEngine(Engine):
         return self._size
 
     def _count(self) -> None:
-        """Count nodes that have a row, and rows: here, because a search asks for both."""
+        """Count nodes that have a row, and rows, and see whether they differ: here, because each search asks."""
         self._live = int(self._graph.get_current_count()) - len(self._nodes.removed)
         self._size = self._live + self._nodes.duplicates
+        self._is_shared = not self._nodes.are_rows
 
     @property
     def removed(self) -> int:
@@ -88,9 +89,9 @@ class HnswEngine(Engine):
             # Some query reached fewer than k live nodes, and the binding then refuses the whole batch.
             found, values = self._one_by_one(prepared, reachable)
         else:
-            values = np.asarray(self._distance.from_space(values), dtype=np.float32)
+            values = self._distance.from_space(values).astype(np.float32, copy=False)
         rows, distances = found.view(np.int64), values
-        if not self._nodes.are_rows:
+        if self._is_shared:
             rows, distances = self._nodes.spread(rows, distances, min(k, self._size))
         if rows.shape[1] < k:
             missing = ((0, 0), (0, k - rows.shape[1]))

@@ -282,7 +282,8 @@ class Index(JudgedIndex):
 
     def single_lookup(self, query: Any, k: int = 5, where: Mapping[str, Any] | None = None) -> Neighbors:
         """Return the nearest records of one query of shape (d,) or (1, d), as arrays of shape (k,)."""
-        k = validation.neighbors_wanted(k)
+        if type(k) is not int or k < 1:
+            k = validation.neighbors_wanted(k)
         tree = None if where is None else filters.parse(where)
         recipe = self._state.recipe
         vector = validation.query(query, recipe.dim, recipe.distance)

@@ -57,6 +57,7 @@ class State:
             readonly: Whether another process may write to the store meanwhile.
         """
         self.recipe = recipe
+        self._coarse = recipe.search.coarse
         self.records = records
         self.path = path
         self.readonly = readonly
@@ -122,7 +123,7 @@ class State:
         """Return (q, k) rows and distances of the nearest records, among those that pass a filter."""
         if where is not None:
             return filtered.search(self, queries, k, where)
-        times = self.recipe.search.coarse
+        times = self._coarse
         if not times:
             return self.engine.search(queries, k)
         # What is nearest among rounded vectors holds the nearest; the embeddings in the store tell which they are.
@@ -257,7 +258,7 @@ class State:
         """Yield vectors as the distance prepares them: those of the search structure, which is nearer than the disk."""
         for start in range(0, len(rows), _SCANNED_AT_ONCE):
             part = rows[start : start + _SCANNED_AT_ONCE]
-            if self.recipe.search.coarse:
+            if self._coarse:
                 yield Block(part, self.recipe.distance.prepare(self.embeddings(part)))
             else:
                 yield Block(part, self.engine.vectors(part))

@@ -39,6 +39,9 @@ class Plugins:
     changes: int = attrs.field(default=0, init=False)
     """How often the set of plugin objects has changed; what was asked of them before is out of date."""
 
+    _heard: dict[str, bool] = attrs.field(factory=dict, init=False)
+    _heard_at: int = attrs.field(default=0, init=False)
+
     @property
     def hook(self) -> Any:
         """The hooks by name; calling one calls every implementation, with keyword arguments."""
@@ -116,7 +119,12 @@ class Plugins:
 
     def listens(self, hook: str) -> bool:
         """Say whether any plugin implements `hook`, so that hot paths pay for no call."""
-        return bool(getattr(self.hook, hook).get_hookimpls())
+        if self._heard_at != self.changes:
+            self._heard, self._heard_at = {}, self.changes
+        heard = self._heard.get(hook)
+        if heard is None:
+            heard = self._heard[hook] = bool(getattr(self.hook, hook).get_hookimpls())
+        return heard
 
     def names(self) -> list[str]:
         """Return the names of the plugin objects that are loaded."""

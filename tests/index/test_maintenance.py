@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from simplug.index import folder
 from simplug.index.index import Index
 from simplug.kernel.errors import ArtifactError, InvalidInputError
 
@@ -131,6 +132,23 @@ def test_a_reader_goes_on_with_what_it_opened_while_the_writer_compacts(tmp_path
         subprocess.run([sys.executable, "-c", code, str(tmp_path / "index")], check=True)
         assert np.array_equal(reader.get(np.arange(800, 1000)).embeddings, expected.embeddings)
         assert len(reader.lookup(vectors, k=3)) == len(vectors)
+
+
+def test_a_reader_that_opens_while_the_writer_compacts_finds_the_new_records(tmp_path, vectors, monkeypatch):
+    churned(tmp_path / "index", {"search": "hnsw", "store": "lmdb"}, vectors).close()
+    code = "import sys; from simplug.index.index import Index\nwith Index.open(sys.argv[1]) as i: i.compact()"
+    compacted = []
+
+    def slow_store_folder(path, recipe, own=folder.store_folder):
+        if not compacted:
+            compacted.append(True)
+            subprocess.run([sys.executable, "-c", code, str(tmp_path / "index")], check=True)
+        return own(path, recipe)
+
+    monkeypatch.setattr(folder, "store_folder", slow_store_folder)
+    with Index.open(tmp_path / "index", readonly=True) as reader:
+        assert len(reader.get(np.arange(800, 1000))) == 200
+    assert compacted
 
 
 def test_a_compaction_that_fails_leaves_the_index_as_it_was(tmp_path, vectors):
