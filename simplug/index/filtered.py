@@ -25,6 +25,11 @@ _FEW, _SMALL_SHARE = 2000, 0.2
 _SLACK, _SPARE = 1.3, 10
 """How many times more, and how many more, are searched than should do if passing records lie everywhere alike."""
 
+_WIDER, _ROWS_PER_WANTED = 8, 100
+"""How many times more are searched where that was not enough, as long as to measure so many rows takes longer."""
+
+_AT_ONCE = 8192
+
 _KEPT_NUMBERS = 1 << 24
 """How many components of vectors are kept of the records that filters let pass: 64 MiB."""
 
@@ -59,28 +64,41 @@ def search(state: State, queries: np.ndarray, k: int, where: Filter) -> tuple[np
     """Return (q, k) rows and distances of the nearest records among those that pass a filter.
 
     The neighbours are the true ones where the search is exact or few records pass. Where many do, the search
-    structure is asked for more than k, what does not pass is left out, and the queries that then lack neighbours are
-    answered by measuring all that pass.
+    structure is asked for more than k, and what does not pass is left out; queries that then lack neighbours get more
+    of them asked for, and in the end are answered by measuring all that pass.
     """
     rows = passing(state, where)
-    total = len(state.engine)
-    if state.recipe.search.exact or len(rows) <= max(_FEW, _SMALL_SHARE * total):
+    few = max(_FEW, min(_SMALL_SHARE * len(state.engine), _KEPT_NUMBERS // state.recipe.dim))
+    if state.recipe.search.exact or len(rows) <= few:
         return _measured(state, queries, k, rows)
+    return _sifted(state, queries, k, rows)
+
+
+def _sifted(state: State, queries: np.ndarray, k: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what passes among the neighbours that the search finds, and of the rest what measuring finds."""
+    found = np.empty((len(queries), k), dtype=np.int64)
+    distances = np.empty((len(queries), k), dtype=np.float32)
+    lacking = np.arange(len(queries))
+    total = len(state.engine)
     wanted = max(k, min(total, math.ceil(_SLACK * k * total / len(rows)) + _SPARE))
-    found, distances = state.search(queries, wanted)
-    places = np.minimum(np.searchsorted(rows, found), len(rows) - 1)
-    passes = rows[places] == found
-    order = np.argsort(~passes, axis=1, kind="stable")[:, :k]
-    found, distances, passes = (np.take_along_axis(table, order, axis=1) for table in (found, distances, passes))
-    short = ~passes.all(axis=1)
-    if short.any():
-        found[short], distances[short] = _measured(state, queries[short], k, rows)
-    return found, distances
+    while True:
+        near, far = state.search(queries[lacking], wanted)
+        passes = rows[np.minimum(np.searchsorted(rows, near), len(rows) - 1)] == near
+        order = np.argsort(~passes, axis=1, kind="stable")[:, :k]
+        found[lacking], distances[lacking] = (np.take_along_axis(table, order, axis=1) for table in (near, far))
+        lacking = lacking[passes.sum(axis=1) < k]
+        wanted *= _WIDER
+        if not len(lacking):
+            return found, distances
+        if wanted > len(rows) // _ROWS_PER_WANTED:
+            found[lacking], distances[lacking] = _measured(state, queries[lacking], k, rows)
+            return found, distances
 
 
 def _measured(state: State, queries: np.ndarray, k: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the true neighbours among (n,) rows."""
     distance, search = state.recipe.distance, state.recipe.search
-    if search.exact or search.coarse or len(rows) * queries.shape[1] > _KEPT_NUMBERS:
+    if search.exact or search.coarse:
         return state.measured(queries, k, rows)
 
     def vectors_of(some: np.ndarray) -> np.ndarray:
@@ -90,8 +108,12 @@ def _measured(state: State, queries: np.ndarray, k: int, rows: np.ndarray) -> tu
             # A reader's rows may have gone from the store; the search structure has them as they were.
             return state.engine.vectors(some)
 
-    block = state.selections.block(rows, vectors_of)
-    return scan(distance, distance.prepare(queries), [block] if len(rows) else [], k)
+    if len(rows) * queries.shape[1] <= _KEPT_NUMBERS:
+        blocks = iter([state.selections.block(rows, vectors_of)] if len(rows) else [])
+    else:
+        parts = (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
+        blocks = (Block(part, vectors_of(part)) for part in parts)
+    return scan(distance, distance.prepare(queries), blocks, k)
 
 
 def passing(state: State, where: Filter) -> np.ndarray:

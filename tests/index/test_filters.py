@@ -276,6 +276,59 @@ def test_queries_far_from_all_that_pass_still_get_their_true_neighbours(fewer):
         assert (every.labels[every.filled] == 1).all()
 
 
+def test_more_is_searched_before_all_that_pass_are_measured(fewer, monkeypatch):
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(4000, 4)).astype(np.float32)
+    labels = (np.argsort(np.argsort(vectors @ vectors[0])) < 2600).astype(int)  # the farthest from the first
+    with Index.create(None, dim=4, search={"name": "hnsw", "ef": 200}, distance="inner_product") as index:
+        index.add(vectors, labels=labels)
+        asked, measured = [], []
+        search, measure = type(index._state).search, filtered._measured
+        monkeypatch.setattr(
+            type(index._state), "search", lambda self, *given: asked.append(given[1]) or search(self, *given)
+        )
+        monkeypatch.setattr(filtered, "_measured", lambda *given: measured.append(len(given[1])) or measure(*given))
+        true = np.sort(index.distance.numpy(vectors[:1], vectors[labels == 1]), axis=1)[:, :5]
+        for rows_per_wanted, expected in ((100, ([5, 20], [1])), (1, ([5, 20, 160, 1280], []))):
+            monkeypatch.setattr(filtered, "_ROWS_PER_WANTED", rows_per_wanted)
+            found = index.lookup(vectors[:1], k=5, where={"label": 1})
+            np.testing.assert_allclose(found.distances, true, rtol=1e-5)
+            assert (asked, measured) == expected  # the first search is the lookup itself
+            asked.clear()
+            measured.clear()
+
+
+def test_vectors_that_are_too_many_to_keep_are_read_anew(pair, vectors, tmp_path, monkeypatch):
+    monkeypatch.setattr(filtered, "_KEPT_NUMBERS", 8 * 50)
+    monkeypatch.setattr(filtered, "_AT_ONCE", 16)
+    labels = np.arange(len(vectors)) % 8
+    with Index.create(tmp_path / "index", dim=8, **pair) as index:
+        index.add(vectors, labels=labels)
+        for where, passing in [({"label": [1]}, labels == 1), ({"label": {"ge": 2}}, labels >= 2)] * 2:
+            true = np.sort(index.distance.numpy(vectors[:9], vectors[passing]), axis=1)[:, :4]
+            np.testing.assert_allclose(index.lookup(vectors[:9], k=4, where=where).distances, true, atol=1e-6)
+        assert sum(block.vectors.size for block in index._state.selections._blocks) <= 8 * 50
+
+
+def test_a_damaged_record_is_found_by_no_filter(tmp_path, vectors):
+    with Index.create(tmp_path / "index", dim=8, search="exact") as index:
+        index.add(vectors[:20], labels=np.arange(20) % 2, data=[{"x": i} for i in range(20)])
+    (file,) = tmp_path.glob("index/store/*/data.mdb")
+    data = bytearray(file.read_bytes())
+    at = data.find(vectors[7].tobytes())
+    assert at > 0
+    while at >= 0:
+        data[at] ^= 4
+        at = data.find(vectors[7].tobytes())
+    file.write_bytes(data)
+    with Index.open(tmp_path / "index") as index:
+        assert index.single_lookup(vectors[7], k=20, where={"label": 1}).ids.tolist().count(7) == 0
+        assert found_by(index, {"label": 1}) == [1, 3, 5, 9, 11, 13, 15, 17, 19]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            assert found_by(index, {"x": {"gt": 4, "lt": 10}}) == [5, 6, 8, 9]
+
+
 def test_a_field_is_read_once_and_what_is_added_later_besides(tmp_path, monkeypatch):
     with Index.create(tmp_path / "index", dim=2) as index:
         index.add(np.ones((50, 2)), data=[{"x": i} for i in range(50)])
