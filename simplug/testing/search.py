@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 
 from simplug.api import Distance, Engine, Search
+from simplug.index.index import Index
+from simplug.kernel.errors import InvalidInputError
 from simplug.kernel.registry import registry_of
 from simplug.testing.batches import embeddings
 from simplug.testing.component import ComponentSuite
@@ -28,7 +31,7 @@ class SearchSuite(ComponentSuite):
     """
 
     kind: ClassVar[str] = "search"
-    number_of_checks: ClassVar[int] = 40
+    number_of_checks: ClassVar[int] = 43
     distances: ClassVar[tuple[str, ...]] = ("cosine", "euclidean", "inner_product", "manhattan", "snr")
     recall: ClassVar[float] = 0.95
 
@@ -279,6 +282,71 @@ class SearchSuite(ComponentSuite):
             rows, _ = again.search(queries[:1], count)
             assert count in rows
             assert 6 not in rows
+
+    def test_an_index_refuses_what_an_engine_cannot_bear(self, component: Search) -> None:
+        """Other dimensions, NaN, infinity, ids that are no integers, k below 1, more than float32 holds."""
+        with self._index(component) as index:
+            vectors = embeddings(3, dim=DIM)
+            index.add(vectors)
+            bad = [np.ones((1, DIM - 1)), np.ones(DIM), np.full((1, DIM), np.nan), np.full((1, DIM), np.inf)]
+            for wrong in [*bad, np.full((1, DIM), 1e60), [["a"] * DIM]]:
+                for refuse in (index.add, index.lookup):
+                    with pytest.raises(InvalidInputError):
+                        refuse(wrong)
+            for ids in ([1.5], ["1"], [-1], [0]):
+                with pytest.raises(InvalidInputError):
+                    index.add(vectors[:1], ids=ids)
+            unusable: list[Any] = [0, -1, 2.5]
+            for k in unusable:
+                with pytest.raises(InvalidInputError):
+                    index.lookup(vectors, k=k)
+            assert len(index) == 3
+            assert index.lookup(vectors, k=9).filled.sum(axis=1).tolist() == [3] * 3
+
+    def test_an_index_answers_while_it_changes(self, component: Search) -> None:
+        """Readers in threads find each record beside itself while others are added and removed."""
+        vectors = embeddings(600, dim=DIM)
+        with self._index(component) as index, ThreadPoolExecutor(4) as pool:
+            index.add(vectors[:100])
+            going = threading.Event()
+            going.set()
+
+            def ask() -> bool:
+                right = True
+                while going.is_set():
+                    found = index.lookup(vectors[:100], k=3)
+                    right &= bool((found.ids[:, 0] == np.arange(100)).mean() >= self.recall)
+                return right
+
+            readers = [pool.submit(ask) for _ in range(4)]
+            try:
+                for start in range(100, 600, 20):
+                    ids = index.add(vectors[start : start + 20])
+                    index.remove(ids[::2])
+            finally:
+                going.clear()
+            assert all(reader.result() for reader in readers)
+            assert len(index) == 350
+
+    def test_an_index_comes_back_from_damaged_files(self, component: Search, tmp_path: Path) -> None:
+        """A flipped bit in what the search has saved means that it is built anew, with the same answers."""
+        vectors = embeddings(100, dim=DIM)
+        with self._index(component, tmp_path / "index") as index:
+            index.add(vectors)
+            expected = index.lookup(vectors, k=3).ids
+        rng = np.random.default_rng(0)
+        for file in sorted((tmp_path / "index" / "graph").rglob("*")):
+            if file.is_file():
+                whole = file.read_bytes()
+                damaged = bytearray(whole)
+                damaged[int(rng.integers(len(whole) - 1))] ^= 1 << int(rng.integers(8))
+                file.write_bytes(damaged)
+                with Index.open(tmp_path / "index", readonly=True) as index:
+                    assert (index.lookup(vectors, k=3).ids == expected).mean() >= self.recall
+                file.write_bytes(whole)
+
+    def _index(self, component: Search, path: Path | None = None) -> Index:
+        return Index.create(path, dim=DIM, distance=self._served(component)[0], search=component, store="memory")
 
     def _served(self, component: Search, names: tuple[str, ...] | None = None) -> list[Distance]:
         built = [registry_of("distance").build(name) for name in names or self.distances]
