@@ -127,6 +127,8 @@ def export(folder: Path, file: Path, overwrite: bool) -> None:
     """Write all records into FILE: .npz, .arrow or .feather."""
     from simplug.index.index import Index
 
+    if file.exists() and not overwrite:
+        raise click.ClickException(f"{file} exists; pass --overwrite to replace it")
     with Index.open(folder, readonly=True) as opened:
         opened.export(file, overwrite=overwrite)
         click.echo(f"{file}: {_count(len(opened), 'record')}, {_size(file.stat().st_size)}")
