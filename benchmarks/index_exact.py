@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib
 import itertools
 import subprocess
 import sys
@@ -44,6 +45,7 @@ def peer(folder: Path) -> Any:
         subprocess.run(
             [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), PEER], check=True
         )
+        importlib.invalidate_caches()
         import faiss
     return faiss
 

@@ -13,16 +13,25 @@ import numpy as np
 from simplug.api.distance import Distance
 
 _QUERIES, _CELLS, _NUMBERS = 1024, 1 << 20, 1 << 22
-"""How many queries, pairs and components of vectors are looked at together: the pairs stay in a processor's cache."""
+"""How many queries, pairs and components of vectors are multiplied together."""
 
-_SOME = 4096
-"""Among how many vectors the first neighbours are looked for."""
+_COMPARED = 1 << 18
+"""How many pairs are compared together: they stay in a processor's cache."""
 
-_KEPT = 1 << 20
+_SOME = 1024
+"""Among how many vectors, or an eighth of all if these are more, the first neighbours are looked for."""
+
+_KEPT = 1 << 18
 """How many neighbours are kept together."""
+
+_WAITING = 4
+"""How many pairs wait to be measured for each neighbour that is kept: the more wait, the fewer need to be."""
 
 _PAIRS = 512
 """How many pairs are measured together."""
+
+_Pairs = tuple[np.ndarray, ...]
+"""(n,) numbers of queries, (n,) numbers of vectors and, if known, what (n,) values are not below and not above."""
 
 _FARTHEST = float(np.finfo(np.float32).max)
 _SINGLE, _DOUBLE = 2.0**-24, 2.0**-53
@@ -80,7 +89,10 @@ def scan(
         if parts is None:
             size = min(_QUERIES, max(1, cells // max(1, len(block.rows)))) if part is _Defined else _QUERIES
             size = min(size, max(1, _KEPT // k))
-            parts = [part(distance, queries[start : start + size], k) for start in range(0, len(queries), size)]
+            scratch = _Scratch()
+            parts = [
+                part(distance, queries[start : start + size], k, scratch) for start in range(0, len(queries), size)
+            ]
         for one in parts:
             one.push(block)
     if not parts:
@@ -97,8 +109,8 @@ class Nearest:
     Distances are compared as they are returned, in float32; equal ones stay in the order in which they arrive.
 
     Attributes:
-        limits: (q,) float64; a value that is not below has no place among the k nearest any more. None while a query
-            may have fewer than k.
+        limits: (q,) float64; a value of a later row that is not below has no place among the k nearest. None while a
+            query may have fewer than k. Whoever knows k such values of each query may lower it before they are pushed.
     """
 
     def __init__(self, queries: int, k: int) -> None:
@@ -149,13 +161,27 @@ class Nearest:
         return which[chosen], rows[chosen], values[chosen], distances[chosen]
 
 
+class _Scratch:
+    """Memory that all parts use in turn for their products."""
+
+    def __init__(self) -> None:
+        self._numbers = np.empty(0, dtype=np.float32)
+
+    def table(self, queries: int, count: int) -> np.ndarray:
+        """Return a (q, m) float32 array, whose numbers are lost when the next is asked for."""
+        if len(self._numbers) < queries * count:
+            self._numbers = np.empty(queries * count, dtype=np.float32)
+        return self._numbers[: queries * count].reshape(queries, count)
+
+
 class _Part(ABC):
     """Some of the queries, and what was found for them so far."""
 
-    def __init__(self, distance: Distance, queries: np.ndarray, k: int) -> None:
+    def __init__(self, distance: Distance, queries: np.ndarray, k: int, scratch: _Scratch) -> None:
         self.distance = distance
         self.queries = queries
         self.k = k
+        self.scratch = scratch
         self.nearest = Nearest(len(queries), k)
 
     @abstractmethod
@@ -181,14 +207,12 @@ class _Part(ABC):
         count = table.coarse.shape[1]
         if count <= self.k:
             return np.arange(table.coarse.size) if found is None else found
-        if limits is None and len(table.coarse) == 1 and count > _SOME > 8 * self.k:
-            # The nearest of some leave few enough of a long row to look for the nearest among them.
-            found = table.at_most(self._beyond_ties(table.values_at_most(self.k, _SOME)))
-            table = _Table(table.coarse[:, found], table.offsets, table.errors)
-            nearer = table.at_most(self._beyond_ties(table.values_at_most(self.k, len(found))))
-            return np.asarray(found[nearer])
-        own = self._beyond_ties(table.values_at_most(self.k, count))
-        return table.at_most(own if limits is None else np.minimum(limits, own))
+        # The nearest of some leave few enough of many.
+        some = max(_SOME, count // 8)
+        some = some if limits is None and 8 * self.k < some < count else count
+        own = self._beyond_ties(table.values_at_most(self.k, some))
+        self.nearest.limits = own if limits is None else np.minimum(limits, own)
+        return table.at_most(self.nearest.limits)
 
     def _beyond_ties(self, values: np.ndarray) -> np.ndarray:
         """Return (q,) larger values, as large as it takes for a larger distance in float32."""
@@ -215,8 +239,8 @@ class _Table:
     """
 
     coarse: np.ndarray
-    offsets: np.ndarray | float
-    errors: np.ndarray | float
+    offsets: np.ndarray
+    errors: np.ndarray
 
     def values_at_most(self, k: int, among: int) -> np.ndarray:
         """Return (q,) float64 values that the k smallest of each query, among so many at the start, do not exceed."""
@@ -232,7 +256,17 @@ class _Table:
             limits = limits + np.abs(limits) * (2 * _DOUBLE)
         if len(limits) == 1:
             return np.flatnonzero(self.coarse[0] <= limits[0])
-        return np.flatnonzero(self.coarse <= limits[:, None])
+        count = self.coarse.shape[1]
+        step = max(1, _COMPARED // count)
+        parts = [slice(start, start + step) for start in range(0, len(limits), step)]
+        found = [np.flatnonzero(self.coarse[part] <= limits[part, None]) + part.start * count for part in parts]
+        return np.concatenate(found)
+
+    def bounds(self, which: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the values of (n,) pairs are not below and not above."""
+        values = self.coarse[which, columns] + self.offsets[which]
+        errors = self.errors[which] + np.abs(values) * (4 * _DOUBLE)
+        return values - errors, values + errors
 
 
 class _Defined(_Part):
@@ -241,7 +275,8 @@ class _Defined(_Part):
     def push(self, block: Block) -> None:
         """Look at the vectors of one more block."""
         values = self.distance.numpy(self.queries, block.vectors)
-        pairs = self.near(_Table(values, 0.0, 0.0), 4 * self.k * len(values))
+        zeros = np.zeros(len(values))
+        pairs = self.near(_Table(values, zeros, zeros), 4 * self.k * len(values))
         which, columns = np.divmod(pairs, values.shape[1])
         values = values[which, columns]
         self.nearest.push(which, block.rows[columns], values, self.distances(values))
@@ -260,8 +295,8 @@ class _InSpace(_Part):
 
     factor: ClassVar[int]
 
-    def __init__(self, distance: Distance, queries: np.ndarray, k: int) -> None:
-        super().__init__(distance, queries, k)
+    def __init__(self, distance: Distance, queries: np.ndarray, k: int, scratch: _Scratch) -> None:
+        super().__init__(distance, queries, k, scratch)
         self.factors = self.factor * queries
         self.exact = queries.astype(np.float64)
         self.squares = np.einsum("ij,ij->i", self.exact, self.exact)
@@ -269,7 +304,8 @@ class _InSpace(_Part):
         self.longest = float(self.norms.max())
         self.dim = queries.shape[1]
         self.width = max(1, min(_CELLS // len(queries), _NUMBERS // self.dim))
-        self._table = np.empty((len(queries), 0), dtype=np.float32)
+        self.room = _WAITING * k * len(queries)
+        self.ones = np.ones(len(queries))
 
     @abstractmethod
     def single(self, vectors: np.ndarray, squares: np.ndarray, longest: float) -> _Table:
@@ -283,50 +319,70 @@ class _InSpace(_Part):
     def measure(self, queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """Return the (n,) values of n pairs, each by itself: of (n, d) or (1, d), and of (n, d) float64 vectors."""
 
-    def product(self, vectors: np.ndarray) -> np.ndarray:
-        """Return :attr:`factors` times (m, d) vectors, (q, m) float32, in an array that is written over by the next."""
-        if self._table.shape[1] < len(vectors):
-            self._table = np.empty((len(self.factors), len(vectors)), dtype=np.float32)
-        product: np.ndarray = np.matmul(self.factors, vectors.T, out=self._table[:, : len(vectors)])
+    def product(self, factors: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        """Return (q, d) factors times (m, d) vectors, (q, m) float32, in an array that is written over by the next."""
+        product: np.ndarray = np.matmul(factors, vectors.T, out=self.scratch.table(len(factors), len(vectors)))
         return product
 
     def push(self, block: Block) -> None:
         """Look at the vectors of one more block."""
         squares = sums_of_squares(block.vectors) if block.squares is None else block.squares
-        if len(block.rows) <= self.width:
-            self._push(block.rows, block.vectors, squares)
-            return
         # Tiles of one width: a narrow one at the end would take longer than its share.
         width = -(-len(block.rows) // -(-len(block.rows) // self.width))
+        waiting: list[_Pairs] = []
+        room = self.room
         for start in range(0, len(block.rows), width):
             tile = slice(start, start + width)
-            self._push(block.rows[tile], block.vectors[tile], squares[tile])
+            which, columns, *bounds = self._near(block.vectors[tile], squares[tile])
+            if not len(which):
+                continue
+            waiting.append((which, columns + start, *bounds))
+            room -= len(which)
+            if room < 0:
+                self._measure(block, waiting)
+                waiting, room = [], self.room
+        if waiting:
+            self._measure(block, waiting)
 
     def distances(self, values: np.ndarray) -> np.ndarray:
         """Return what the distance makes of values in its space, in float32."""
         return _as_distances(self.distance.from_space(values))
 
-    def _push(self, rows: np.ndarray, vectors: np.ndarray, squares: np.ndarray) -> None:
+    def _near(self, vectors: np.ndarray, squares: np.ndarray) -> _Pairs:
+        """Return the pairs with (m, d) vectors that may be among the k nearest: queries, vectors and bounds."""
         # To measure so many pairs takes no longer than a product in float64, of which one part is per vector.
-        enough = max(4 * self.k * len(self.queries), len(self.queries) * len(rows) // 32, len(rows))
+        enough = max(4 * self.k * len(self.queries), len(self.queries) * len(vectors) // 32, len(vectors))
         # In float32, the smallest squares vanish.
         longest = math.sqrt(float(squares.max()) + 2.0**-148)
         pairs = None
         if longest * (longest + 2 * self.longest) < _FARTHEST / 4:
-            pairs = self.near(self.single(vectors, squares, longest), enough)
+            table = self.single(vectors, squares, longest)
+            pairs = self.near(table, enough)
         if pairs is None or len(pairs) > enough:
-            pairs = self.near(self.double(vectors), enough)
-            if len(pairs) > 8 * len(rows):
-                pairs = pairs[_first_copies(vectors, self.k)[pairs % len(rows)]]
-        if not len(pairs):
-            return
-        which, columns = np.divmod(pairs, len(rows))
-        values = np.empty(len(pairs))
-        for start in range(0, len(pairs), _PAIRS):
+            table = self.double(vectors)
+            pairs = self.near(table, enough)
+            if len(pairs) > 8 * len(vectors):
+                pairs = pairs[_first_copies(vectors, self.k)[pairs % len(vectors)]]
+        if len(self.queries) == 1:
+            # To sort them out by their bounds would take longer than to measure them.
+            return np.zeros_like(pairs), pairs
+        which, columns = np.divmod(pairs, len(vectors))
+        return which, columns, *table.bounds(which, columns)
+
+    def _measure(self, block: Block, waiting: list[_Pairs]) -> None:
+        """Measure the pairs that have waited, unless they turn out not to be among the k nearest of them."""
+        pairs = waiting[0] if len(waiting) == 1 else [np.concatenate(column) for column in zip(*waiting, strict=True)]
+        which, columns, *bounds = pairs
+        if bounds and len(which) > _PAIRS:
+            lowest, highest = (self.distances(bound) for bound in bounds)
+            kept = np.flatnonzero(lowest <= _kth(which, highest, self.k, len(self.queries))[which])
+            which, columns = which[kept], columns[kept]
+        values = np.empty(len(which))
+        for start in range(0, len(which), _PAIRS):
             some = slice(start, start + _PAIRS)
             queries = self.exact if len(self.exact) == 1 else self.exact[which[some]]
-            values[some] = self.measure(queries, vectors[columns[some]].astype(np.float64))
-        self.nearest.push(which, rows[columns], values, self.distances(values))
+            values[some] = self.measure(queries, block.vectors[columns[some]].astype(np.float64))
+        self.nearest.push(which, block.rows[columns], values, self.distances(values))
 
 
 class _Squares(_InSpace):
@@ -334,10 +390,18 @@ class _Squares(_InSpace):
 
     factor: ClassVar[int] = -2
 
+    def __init__(self, distance: Distance, queries: np.ndarray, k: int, scratch: _Scratch) -> None:
+        super().__init__(distance, queries, k, scratch)
+        self.extended = np.pad(self.factors, ((0, 0), (0, 1)), constant_values=1) if len(queries) > 1 else self.factors
+
     def single(self, vectors: np.ndarray, squares: np.ndarray, longest: float) -> _Table:
         """Return all pairs by a product in float32."""
-        coarse = self.product(vectors)
-        coarse += squares
+        if len(self.queries) > 1:
+            # As one more component, the squares cost less than to add them to all pairs.
+            coarse = self.product(self.extended, np.concatenate([vectors, squares[:, None]], axis=1))
+        else:
+            coarse = self.product(self.factors, vectors)
+            coarse += squares
         sums = self.norms + longest
         # The second part is what float64 leaves of the offsets and of what is measured.
         errors = (2 * _rounding(self.dim + 4, _SINGLE) * longest) * sums
@@ -370,14 +434,14 @@ class _Products(_InSpace):
     def single(self, vectors: np.ndarray, squares: np.ndarray, longest: float) -> _Table:
         """Return all pairs by a product in float32."""
         errors = (_rounding(self.dim + 4, _SINGLE) * longest) * self.norms + 2 * self.dim * _SMALLEST
-        return _Table(self.product(vectors), 1.0, errors)
+        return _Table(self.product(self.factors, vectors), self.ones, errors)
 
     def double(self, vectors: np.ndarray) -> _Table:
         """Return all pairs by a product in float64."""
         references = vectors.astype(np.float64)
         longest = math.sqrt(float(np.einsum("ij,ij->i", references, references).max()))
         errors = (4 * _rounding(self.dim + 4, _DOUBLE) * longest) * self.norms
-        return _Table(-self.exact @ references.T, 1.0, errors)
+        return _Table(-self.exact @ references.T, self.ones, errors)
 
     def measure(self, queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """Return the (n,) values of n pairs."""
@@ -398,6 +462,16 @@ def _ordered(which: np.ndarray, distances: np.ndarray) -> np.ndarray:
     keys.sort()
     order: np.ndarray = (keys & np.uint64((1 << place) - 1)).astype(np.int64)
     return order
+
+
+def _kth(which: np.ndarray, distances: np.ndarray, k: int, queries: int) -> np.ndarray:
+    """Return the k-th smallest float32 distance of each query's pairs, infinity where it has fewer."""
+    counts = np.bincount(which, minlength=queries)
+    filled = counts >= k
+    lasts = np.full(queries, np.inf, dtype=np.float32)
+    places = (np.cumsum(counts) - counts)[filled] + (k - 1)
+    lasts[filled] = distances[_ordered(which, distances)[places]]
+    return lasts
 
 
 def _as_distances(values: np.ndarray) -> np.ndarray:

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import simplug
-from simplug.api import Block, scan
+from simplug.api import Block, scan, scanning
 from simplug.api.scanning import Nearest
 
 COUNT = 6000
-"""More vectors than are looked at together."""
+"""How many vectors there are."""
 
 
 def defined(distance, queries, vectors, k):
@@ -83,6 +83,15 @@ def test_it_is_exact(name, dim, case):
 @pytest.mark.parametrize("k", [1, 2500, COUNT])
 def test_it_is_exact_for_few_and_for_many_neighbours(name, k):
     agrees(name, *cases(16)["normal"], k=k, blocks=4)
+
+
+@pytest.mark.parametrize("name", ["cosine", "inner_product", "euclidean"])
+@pytest.mark.parametrize("case", ["normal", "whole numbers", "very far", "of all sizes", "nearer and nearer"])
+@pytest.mark.parametrize("k", [1, 10])
+def test_it_is_exact_where_a_block_takes_many_products(monkeypatch, name, case, k):
+    monkeypatch.setattr(scanning, "_CELLS", 30 * 70)
+    monkeypatch.setattr(scanning, "_COMPARED", 7 * 70)
+    agrees(name, *cases(16)[case], k=k, blocks=2)
 
 
 @settings(max_examples=150, deadline=None)
