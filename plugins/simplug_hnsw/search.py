@@ -26,7 +26,6 @@ class Hnsw(Search):
     persistent: ClassVar[bool] = True
     spaces: ClassVar[frozenset[str] | None] = frozenset({"l2", "ip"})
 
-
     m: int = option(16, ge=2, le=256, doc="links of each node; more find more and take more memory")
     ef_construction: int = option(200, ge=1, le=100_000, doc="candidates kept while a node is linked")
     ef: int = option(64, ge=1, le=100_000, doc="candidates kept while searching; at least k are kept whatever it is")

@@ -89,8 +89,11 @@ class DynamicSoftMargin(PairLoss):
         def step(column: Tensor, present: Tensor, carry: tuple[Tensor]) -> tuple[Tensor]:
             lead, weights = _triplets(distances, pairs, column, present)
             places = SoftBins.of(lead, self.min_val, -self.min_val, self.num_bins)
-            return (carry[0] + places.histogram(weights)[0],)
+            return (carry[0] + ops.sum(places.histogram(weights, anchor, anchors), axis=0),)
 
+        # Each anchor's triplets are counted by themselves: a sum of millions of them leaves single precision behind.
+        anchors = ops.shape(distances)[0]
+        anchor = ops.reshape(ops.arange(anchors, dtype="int32"), (-1, 1, 1))
         start = ops.zeros((self.num_bins + 1,), dtype=distances.dtype)
         (counts,) = fold_positives(pairs.positive, step, (start,), at_once(distances))
         return counts

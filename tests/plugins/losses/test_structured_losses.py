@@ -374,3 +374,12 @@ def test_the_ranked_list_is_a_weighted_mean_to_which_the_peer_adds_a_guard(row, 
     assert value == pytest.approx(row["value"], rel=1e-4)
     expected = np.array(row["gradient"])
     assert np.abs(slope - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_the_histogram_of_millions_of_triplets_is_exact_in_single_precision():
+    labels, embeddings = np.arange(512) // 32, np.random.default_rng(0).normal(size=(512, 16))
+    loss = simplug.losses.build("dynamic_soft_margin")
+    single, double = (
+        array(loss(labels, embeddings.astype(dtype), state=fresh(loss, 16))) for dtype in ("float32", "float64")
+    )
+    assert single == pytest.approx(double, rel=1e-6)
