@@ -29,7 +29,7 @@ from index_graph import QUERIES, K, clustered, timed
 from threadpoolctl import threadpool_limits
 
 import simplug
-from simplug.api import Engine
+from simplug.testing.prepared import Prepared
 
 PEER = "faiss-cpu==1.15.1"
 ROUND_SECONDS = 0.2
@@ -50,9 +50,10 @@ def peer(folder: Path) -> Any:
     return faiss
 
 
-def engine_of(distance: str, vectors: np.ndarray, **settings: object) -> Engine:
+def engine_of(distance: str, vectors: np.ndarray, **settings: object) -> Prepared:
     """Return an exact engine with these vectors as rows 0, 1, 2 ..."""
-    engine = simplug.searches.build("exact", **settings).create(vectors.shape[1], simplug.distances.build(distance))
+    measured = simplug.distances.build(distance)
+    engine = Prepared(simplug.searches.build("exact", **settings).create(vectors.shape[1], measured), measured)
     engine.add(np.arange(len(vectors)), vectors)
     return engine
 

@@ -29,7 +29,7 @@ class AutoEngine(Engine):
         return len(self._used)
 
     def add(self, rows: np.ndarray, vectors: np.ndarray) -> None:
-        """Add (n,) new rows with their (n, d) float32 vectors; the structure changes before they become too many."""
+        """Add (n,) new rows with their (n, d) prepared vectors; the structure changes before they become too many."""
         if self._is_few and self._can_change() and len(self) + len(rows) > self._recipe.limit:
             many = self._recipe.many.create(self._dim, self._distance)
             present = self._used.rows()
@@ -43,7 +43,7 @@ class AutoEngine(Engine):
         self._used.remove(rows)
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the nearest rows of (q, d) queries and their distances."""
+        """Return the nearest rows of (q, d) prepared queries and their distances."""
         return self._used.search(queries, k)
 
     def rows(self) -> np.ndarray:

@@ -8,7 +8,15 @@ import attrs
 import numpy as np
 
 from simplug.api import Distance
-from simplug.api.numerics import Tensor, as_float, products_of_rows, unit_rows, unit_rows_float32, unit_rows_numpy
+from simplug.api.numerics import (
+    Tensor,
+    as_float,
+    products_of_rows,
+    unit_query,
+    unit_rows,
+    unit_rows_float32,
+    unit_rows_numpy,
+)
 
 
 @attrs.frozen
@@ -22,7 +30,6 @@ class Cosine(Distance):
     """
 
     space: ClassVar[Literal["l2", "ip", "l1"] | None] = "ip"
-    takes_any_direction: ClassVar[bool] = True
 
     def __call__(self, queries: Tensor, references: Tensor) -> Tensor:
         """Return the (n, m) distances of (n, d) and (m, d)."""
@@ -42,6 +49,10 @@ class Cosine(Distance):
     def prepare(self, vectors: np.ndarray) -> np.ndarray:
         """Return the vectors divided by their norms."""
         return unit_rows_float32(vectors)
+
+    def prepare_query(self, query: np.ndarray) -> np.ndarray | None:
+        """Return the (d,) query divided by its norm, (1, d); None if it has to be looked at more closely."""
+        return unit_query(query)
 
     def invalid_rows(self, vectors: np.ndarray) -> tuple[np.ndarray, str]:
         """Zero vectors have no direction."""

@@ -27,7 +27,6 @@ class SquaredEuclidean(NormalizingDistance):
     """
 
     space: ClassVar[Literal["l2", "ip", "l1"] | None] = "l2"
-    takes_any_direction: ClassVar[bool] = True
 
     def between(self, queries: Tensor, references: Tensor) -> Tensor:
         """Return the (n, m) distances, without an (n, m, d) array."""
@@ -48,7 +47,6 @@ class Euclidean(NormalizingDistance):
     """
 
     space: ClassVar[Literal["l2", "ip", "l1"] | None] = "l2"
-    takes_any_direction: ClassVar[bool] = True
 
     def between(self, queries: Tensor, references: Tensor) -> Tensor:
         """Return the (n, m) distances, without an (n, m, d) array."""

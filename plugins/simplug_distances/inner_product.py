@@ -22,7 +22,6 @@ class InnerProduct(NormalizingDistance):
     """
 
     space: ClassVar[Literal["l2", "ip", "l1"] | None] = "ip"
-    takes_any_direction: ClassVar[bool] = True
 
     def between(self, queries: Tensor, references: Tensor) -> Tensor:
         """Return the (n, m) distances."""

@@ -8,7 +8,15 @@ import attrs
 import numpy as np
 
 from simplug.api import Distance, option
-from simplug.api.numerics import Tensor, as_float, unit_rows, unit_rows_float32, unit_rows_numpy
+from simplug.api.numerics import (
+    Tensor,
+    as_float,
+    plain_query,
+    unit_query,
+    unit_rows,
+    unit_rows_float32,
+    unit_rows_numpy,
+)
 
 
 @attrs.frozen
@@ -41,6 +49,10 @@ class NormalizingDistance(Distance):
     def prepare(self, vectors: np.ndarray) -> np.ndarray:
         """Return the vectors, divided by their norms if `normalize` says so."""
         return unit_rows_float32(vectors) if self.normalize else vectors
+
+    def prepare_query(self, query: np.ndarray) -> np.ndarray | None:
+        """Return the (d,) query, divided by its norm if `normalize` says so; None if it is not plainly valid."""
+        return unit_query(query) if self.normalize else plain_query(query)
 
     def invalid_rows(self, vectors: np.ndarray) -> tuple[np.ndarray, str]:
         """Zero vectors cannot be normalised."""

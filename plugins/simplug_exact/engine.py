@@ -29,14 +29,13 @@ class ExactEngine(Engine):
         return self._count
 
     def add(self, rows: np.ndarray, vectors: np.ndarray) -> None:
-        """Add (n,) new rows with their (n, d) float32 vectors."""
+        """Add (n,) new rows with their (n, d) float32 vectors, prepared."""
         start = 0
         while start < len(rows):
             if not self._blocks or len(self._blocks[-1]) == self._capacity:
                 self._blocks.append(Vectors(self._dim, self._rounding))
             end = start + self._capacity - len(self._blocks[-1])
-            prepared = self._distance.prepare(vectors[start:end])
-            self._blocks[-1].append(rows[start:end], prepared, self._capacity)
+            self._blocks[-1].append(rows[start:end], vectors[start:end], self._capacity)
             start = end
         self._count += len(rows)
 
@@ -57,9 +56,9 @@ class ExactEngine(Engine):
         self._blocks = joined
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the nearest rows of (q, d) queries and their distances."""
+        """Return the nearest rows of (q, d) prepared queries and their distances."""
         blocks = (block.scanned() for block in self._blocks)
-        return scan(self._distance, self._distance.prepare(queries), blocks, k, cells=self._cells)
+        return scan(self._distance, queries, blocks, k, cells=self._cells)
 
     def rows(self) -> np.ndarray:
         """Return the (n,) live rows, ascending."""

@@ -58,17 +58,17 @@ class HnswEngine(Engine):
         self._graph.set_ef(effort)
 
     def add(self, rows: np.ndarray, vectors: np.ndarray) -> None:
-        """Add (n,) new rows with their (n, d) float32 vectors."""
-        prepared = self._prepared(vectors)
-        fresh = self._nodes.add(rows, prepared, self._vectors_of_nodes)
+        """Add (n,) new rows with their (n, d) float32 vectors, prepared."""
+        self._require_width(vectors)
+        fresh = self._nodes.add(rows, vectors, self._vectors_of_nodes)
         needed = self._graph.get_current_count() + len(fresh)
         capacity = self._graph.get_max_elements()
         if needed > capacity:
             self._graph.resize_index(max(needed, 2 * capacity))
         if len(fresh) < len(rows):
-            rows, prepared = rows[fresh], prepared[fresh]
+            rows, vectors = rows[fresh], vectors[fresh]
         if len(rows):
-            self._graph.add_items(prepared, rows, num_threads=self._recipe.threads)
+            self._graph.add_items(vectors, rows, num_threads=self._recipe.threads)
         self._count()
 
     def remove(self, rows: np.ndarray) -> None:
@@ -78,16 +78,16 @@ class HnswEngine(Engine):
         self._count()
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the nearest rows that the graph finds for (q, d) queries, and their distances."""
-        prepared = self._prepared(queries)
+        """Return the nearest rows that the graph finds for (q, d) prepared queries, and their distances."""
+        self._require_width(queries)
         reachable = min(k, self._live)
         if reachable == 0 or len(queries) == 0:
             return np.full((len(queries), k), -1, dtype=np.int64), np.full((len(queries), k), np.inf, dtype=np.float32)
         try:
-            found, values = self._graph.knn_query(prepared, k=reachable)
+            found, values = self._graph.knn_query(queries, k=reachable)
         except RuntimeError:
             # Some query reached fewer than k live nodes, and the binding then refuses the whole batch.
-            found, values = self._one_by_one(prepared, reachable)
+            found, values = self._one_by_one(queries, reachable)
         else:
             values = self._distance.from_space(values).astype(np.float32, copy=False)
         rows, distances = found.view(np.int64), values
@@ -123,12 +123,10 @@ class HnswEngine(Engine):
         about = {**settings, "count": self._graph.get_current_count(), "bytes": expected}
         (folder / _ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
-    def _prepared(self, vectors: np.ndarray) -> np.ndarray:
-        """Return vectors as the graph must get them; the binding itself does not compare their width with its own."""
-        prepared = np.ascontiguousarray(self._distance.prepare(vectors), dtype=np.float32)
-        if prepared.ndim != 2 or prepared.shape[1] != self._dim:
-            raise InvalidInputError(f"vectors must have shape (n, {self._dim}), not {prepared.shape}")
-        return prepared
+    def _require_width(self, vectors: np.ndarray) -> None:
+        """Refuse what would make the binding read beyond its end: it does not compare widths itself."""
+        if vectors.ndim != 2 or vectors.shape[1] != self._dim:
+            raise InvalidInputError(f"vectors must have shape (n, {self._dim}), not {vectors.shape}")
 
     def _vectors_of_nodes(self, nodes: np.ndarray) -> np.ndarray:
         if not len(nodes):
@@ -136,11 +134,11 @@ class HnswEngine(Engine):
         found: np.ndarray = self._graph.get_items(nodes, return_type="numpy")
         return found
 
-    def _one_by_one(self, prepared: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        rows = np.empty((len(prepared), k), dtype=np.int64)
-        distances = np.empty((len(prepared), k), dtype=np.float32)
-        for i in range(len(prepared)):
-            query = prepared[i : i + 1]
+    def _one_by_one(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.empty((len(queries), k), dtype=np.int64)
+        distances = np.empty((len(queries), k), dtype=np.float32)
+        for i in range(len(queries)):
+            query = queries[i : i + 1]
             try:
                 rows[i], values = self._graph.knn_query(query, k=k)
             except RuntimeError:

@@ -176,26 +176,35 @@ _SMALL, _LARGE = 1e-30, 1e30
 """Norms between which one divided by the norm is far from the bounds of float32."""
 
 
+LARGEST_SQUARE = 2.0**124
+"""Squared norms up to this leave room in float32 for the squared distance of any two vectors."""
+
+
 def unit_rows_float32(rows: np.ndarray) -> np.ndarray:
     """Return each of (n, d) float32 rows divided by its Euclidean norm, in float32; a zero row stays zero.
 
     A row becomes the same whatever other rows are with it, so that equal vectors stay equal.
     """
-    units: np.ndarray
-    if len(rows) == 1:
-        # A single query is looked up in some ten microseconds, and every step saved here is one of them.
-        row = rows[0].astype(np.float64)
-        norm = math.sqrt(row.dot(row))
-        if _SMALL < norm < _LARGE:
-            units = rows * (1 / norm)
-            return units
     wide = rows.astype(np.float64)
     norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
     is_plain = (norms > _SMALL) & (norms < _LARGE)
-    units = rows * (1 / np.where(is_plain, norms, 1)).astype(np.float32)[:, None]
+    units: np.ndarray = rows * (1 / np.where(is_plain, norms, 1)).astype(np.float32)[:, None]
     if not is_plain.all():
         units[~is_plain] = unit_rows_numpy(rows[~is_plain])
     return units
+
+
+def unit_query(query: np.ndarray) -> np.ndarray | None:
+    """Return a (d,) float32 vector as :func:`unit_rows_float32` makes it, (1, d); None if it is not plainly finite."""
+    wide = query.astype(np.float64)
+    norm = math.sqrt(wide.dot(wide))
+    return (query * (1 / norm))[None] if _SMALL < norm < _LARGE else None
+
+
+def plain_query(query: np.ndarray) -> np.ndarray | None:
+    """Return a (d,) float32 vector as (1, d); None if it is not finite, or so large that squares may overflow."""
+    wide = query.astype(np.float64)
+    return query[None] if wide.dot(wide) < LARGEST_SQUARE else None
 
 
 def unit_rows_numpy(rows: np.ndarray) -> np.ndarray:

@@ -16,7 +16,8 @@ class Engine(ABC):
     """A search structure over rows of vectors.
 
     Rows are int64 numbers given by the index: ascending, each higher than all before it. The index has checked every
-    argument before it arrives here: shapes, dtypes, finite values, known rows, ``k >= 1``. Several threads may search
+    argument before it arrives here: shapes, dtypes, finite values, known rows, ``k >= 1``. Vectors and queries arrive
+    as :meth:`simplug.api.Distance.prepare` makes them. Several threads may search
     at once; the index lets nobody search while the structure changes.
     """
 
@@ -26,7 +27,7 @@ class Engine(ABC):
 
     @abstractmethod
     def add(self, rows: np.ndarray, vectors: np.ndarray) -> None:
-        """Add (n,) new rows with their (n, d) float32 vectors."""
+        """Add (n,) new rows with their (n, d) float32 vectors, prepared."""
 
     @abstractmethod
     def remove(self, rows: np.ndarray) -> None:
@@ -34,7 +35,7 @@ class Engine(ABC):
 
     @abstractmethod
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the nearest rows of (q, d) float32 queries.
+        """Return the nearest rows of (q, d) float32 queries, prepared.
 
         Returns:
             (q, k) int64 rows, nearest first, equal distances in the order of rows, and their (q, k) float32 distances
@@ -50,8 +51,7 @@ class Engine(ABC):
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         """Return the (n, d) float32 vectors of live rows as the structure has them.
 
-        They are prepared by :meth:`simplug.api.Distance.prepare`, and rounded where the search is
-        :attr:`~Search.coarse`.
+        They are those that were added, rounded where the search is :attr:`~Search.coarse`.
         """
 
     @property

@@ -113,7 +113,7 @@ def _measured(state: State, queries: np.ndarray, k: int, rows: np.ndarray) -> tu
     else:
         parts = (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
         blocks = (Block(part, vectors_of(part)) for part in parts)
-    return scan(distance, distance.prepare(queries), blocks, k)
+    return scan(distance, queries, blocks, k)
 
 
 def passing(state: State, where: Filter) -> np.ndarray:

@@ -28,6 +28,8 @@ from simplug.kernel.plugins import plugins
 
 _ITERATED_AT_ONCE = 1024
 
+_FLOAT32 = np.dtype(np.float32)
+
 
 class Index(JudgedIndex):
     """Records with ids, labels, embeddings and data, found by their distance to queries.
@@ -278,7 +280,7 @@ class Index(JudgedIndex):
         k = validation.neighbors_wanted(k)
         tree = None if where is None else filters.parse(where)
         vectors = validation.embeddings(queries, self.dim, self.distance, "queries")
-        return Neighbors(*self._neighbors(vectors, k, tree))
+        return Neighbors(*self._neighbors(vectors, self.distance.prepare(vectors), k, tree))
 
     def single_lookup(self, query: Any, k: int = 5, where: Mapping[str, Any] | None = None) -> Neighbors:
         """Return the nearest records of one query of shape (d,) or (1, d), as arrays of shape (k,)."""
@@ -286,21 +288,28 @@ class Index(JudgedIndex):
             k = validation.neighbors_wanted(k)
         tree = None if where is None else filters.parse(where)
         recipe = self._state.recipe
-        vector = validation.query(query, recipe.dim, recipe.distance)
-        ids, distances, labels = self._neighbors(vector, k, tree)
+        prepared = None
+        if type(query) is np.ndarray and query.dtype == _FLOAT32 and query.shape == (recipe.dim,):
+            # What production sends is checked and prepared in one step.
+            prepared = recipe.distance.prepare_query(query)
+        if prepared is None:
+            query = validation.query(query, recipe.dim, recipe.distance)
+            prepared = recipe.distance.prepare(query)
+        ids, distances, labels = self._neighbors(query, prepared, k, tree)
         return Neighbors(ids[0], distances[0], labels[0])
 
-    def _neighbors(self, queries: np.ndarray, k: int, where: Filter | None) -> judging.Arrays:
+    def _neighbors(self, queries: np.ndarray, prepared: np.ndarray, k: int, where: Filter | None) -> judging.Arrays:
         started = time.perf_counter()
         with self._threads:
             state = self._state
             # Not in _reading: a single lookup takes ten microseconds, and a generator around it one more.
-            found = None if self._closed or state.stale else judging.neighbors(state, queries, k, where)
+            found = None if self._closed or state.stale else judging.neighbors(state, prepared, k, where)
         if found is None:
             with self._reading() as state:
-                found = judging.neighbors(state, queries, k, where)
-        self._count_lookup(len(queries), time.perf_counter() - started)
+                found = judging.neighbors(state, prepared, k, where)
+        self._count_lookup(len(prepared), time.perf_counter() - started)
         if plugins.listens("simplug_lookup_done"):
+            queries = queries.reshape(prepared.shape)
             plugins.hook.simplug_lookup_done(index=self, queries=queries, neighbors=Neighbors(*found))
         return found
 

@@ -80,7 +80,7 @@ def _self_recall(state: State, rows: np.ndarray, ids: np.ndarray, damaged: Mappi
         return None
     asked = np.random.default_rng(_SEED).choice(whole, size=min(_ASKED, len(whole)), replace=False)
     embeddings = state.embeddings(asked)
-    found, distances = state.search(embeddings, 1)
+    found, distances = state.search(state.recipe.distance.prepare(embeddings), 1)
     # A record at the same place, or one that single precision cannot tell from it, is as good.
     own = state.recipe.distance.numpy
     itself = np.array([own(vector[None], vector[None])[0, 0] for vector in embeddings])

@@ -23,7 +23,7 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def neighbors(state: State, queries: np.ndarray, k: int, where: Filter | None = None) -> Arrays:
-    """Return the k nearest records of (q, d) queries."""
+    """Return the k nearest records of (q, d) queries, as the distance prepares them."""
     rows, distances = state.search(queries, k, where)
     if where is None and k <= len(state.engine):
         ids, labels = state.directory.ids_and_labels(rows)
@@ -36,7 +36,7 @@ def neighbors(state: State, queries: np.ndarray, k: int, where: Filter | None = 
 
 def matches(state: State, queries: np.ndarray, k: int, matcher: Matcher) -> tuple[np.ndarray, np.ndarray]:
     """Return the (q,) label and distance that a matcher gives each query."""
-    _, distances, labels = neighbors(state, queries, k)
+    _, distances, labels = neighbors(state, state.recipe.distance.prepare(queries), k)
     return matcher.match(labels, distances.astype(np.float64))
 
 
@@ -99,6 +99,7 @@ def evaluate_retrieval(
         own_labels = state.directory.ids_and_labels(state.directory.rows_of(query_ids))[1]
         relevant = relevant - (own_labels == labels)
     depth = evaluation.depth(metrics, relevant)
+    queries = state.recipe.distance.prepare(queries)
     if query_ids is None:
         found = Neighbors(*neighbors(state, queries, min(depth, len(state.directory))))
     else:

@@ -114,13 +114,16 @@ class State:
             self.directory.remove(removed_ids)
             self.damaged = {row: reason for row, reason in self.damaged.items() if row not in removed}
         if added is not None:
-            self.engine.add(added.rows, added.embeddings)
+            self.engine.add(added.rows, self.recipe.distance.prepare(added.embeddings))
             self.directory.add(added.rows, added.ids, added.labels)
         self.sequence = self.records.sequence
         self.stale = False
 
     def search(self, queries: np.ndarray, k: int, where: Filter | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return (q, k) rows and distances of the nearest records, among those that pass a filter."""
+        """Return (q, k) rows and distances of the nearest records, among those that pass a filter.
+
+        Queries are (q, d), as the distance prepares them; so they are for :meth:`measured`.
+        """
         if where is not None:
             return filtered.search(self, queries, k, where)
         times = self._coarse
@@ -134,7 +137,7 @@ class State:
     def measured(self, queries: np.ndarray, k: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return rows and distances of the true neighbours among (n,) rows, by measuring all of them."""
         distance = self.recipe.distance
-        return scan(distance, distance.prepare(queries), self._prepared(rows), k)
+        return scan(distance, queries, self._prepared(rows), k)
 
     def embeddings(self, rows: np.ndarray) -> np.ndarray:
         """Return the (n, d) float32 embeddings of present rows.
@@ -250,7 +253,7 @@ class State:
     def _filled(self, engine: Engine, rows: np.ndarray) -> Engine:
         with _Progress(len(rows)) as progress:
             for part, vectors in self._blocks(rows):
-                engine.add(part, vectors)
+                engine.add(part, self.recipe.distance.prepare(vectors))
                 progress.advance(len(part))
         return engine
 

@@ -74,6 +74,7 @@ def tune(state: State, recall: float, k: int, queries: np.ndarray | None, sample
         own = np.sort(np.random.default_rng(seed).choice(rows, size=min(sample, len(rows)), replace=False))
         queries = state.embeddings(own)
     k = min(k, len(state.engine) - (own is not None))
+    queries = state.recipe.distance.prepare(queries)
     farthest = _without(own, *state.measured(queries, k + (own is not None), state.engine.rows()), k)[:, -1:]
     farthest = farthest + _SLACK * np.maximum(np.abs(farthest), 1)
 

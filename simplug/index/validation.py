@@ -8,15 +8,11 @@ from typing import Any
 import numpy as np
 
 from simplug.api import Distance
+from simplug.api.numerics import LARGEST_SQUARE
 from simplug.kernel.errors import InvalidInputError
 
 UNLABELED = -1
 """The label of a record that was given none."""
-
-_LARGEST_SQUARE = 2.0**124
-"""Squared norms up to this leave room in float32 for the squared distance of any two vectors."""
-
-_FLOAT32 = np.dtype(np.float32)
 
 _LARGEST_ID = np.iinfo(np.int64).max
 
@@ -38,7 +34,7 @@ def embeddings(given: Any, dim: int, distance: Distance, what: str = "embeddings
         vectors = np.ascontiguousarray(array, dtype=np.float32)
         squares = np.einsum("ij,ij->i", vectors, vectors)
     # One comparison finds NaN, infinity and whatever is too large; what it was is only asked when there is a reason.
-    if not (squares < _LARGEST_SQUARE).all():
+    if not (squares < LARGEST_SQUARE).all():
         _require_usable(array, vectors, distance, what)
     invalid, reason = distance.invalid_rows(vectors)
     if invalid.any():
@@ -52,12 +48,6 @@ def query(given: Any, dim: int, distance: Distance) -> np.ndarray:
     Raises:
         InvalidInputError: As for :func:`embeddings`.
     """
-    # What production sends is told from all else by one product, which is neither NaN nor infinite nor zero.
-    if type(given) is np.ndarray and given.dtype == _FLOAT32 and given.shape == (dim,):
-        wide = given.astype(np.float64)
-        if distance.takes_any_direction and 0 < float(wide.dot(wide)) < _LARGEST_SQUARE:
-            row: np.ndarray = given[None]
-            return row
     shape = np.shape(given)
     if shape not in ((dim,), (1, dim)):
         raise InvalidInputError(f"query must have shape ({dim},), not {shape}")
@@ -74,7 +64,7 @@ def _require_usable(array: np.ndarray, vectors: np.ndarray, distance: Distance, 
     if not rows.any():
         # Distances that look at the direction alone bear any finite vector once it is prepared.
         prepared = np.asarray(distance.prepare(vectors), dtype=np.float64)
-        rows = ~(np.einsum("ij,ij->i", prepared, prepared) < _LARGEST_SQUARE)
+        rows = ~(np.einsum("ij,ij->i", prepared, prepared) < LARGEST_SQUARE)
     if rows.any():
         row = int(np.argmax(rows))
         largest = float(np.abs(given[row]).max())

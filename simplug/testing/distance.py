@@ -17,7 +17,7 @@ class DistanceSuite(ComponentSuite):
     """Checks that a distance is one definition, in Keras ops and in NumPy, with finite gradients everywhere."""
 
     kind: ClassVar[str] = "distance"
-    number_of_checks: ClassVar[int] = 34
+    number_of_checks: ClassVar[int] = 35
 
     def test_the_shape_is_queries_by_references(self, component: Distance) -> None:
         """(n, d) and (m, d) give (n, m): float32 in Keras, float64 in NumPy."""
@@ -120,6 +120,23 @@ class DistanceSuite(ComponentSuite):
         assert form(prepared) == (rows.shape, "float32")
         component.numpy(rows, rows)
         np.testing.assert_array_equal(rows, before)
+
+    def test_a_query_is_prepared_alike_in_one_step(self, component: Distance) -> None:
+        """`prepare_query` gives what `prepare` gives, or None; always None for what is not plainly valid."""
+        vectors = embeddings(50, dim=DIM)
+        for vector in vectors:
+            prepared = component.prepare_query(vector)
+            if prepared is not None:
+                assert form(prepared) == ((1, DIM), "float32")
+                np.testing.assert_allclose(prepared, component.prepare(vector[None]), rtol=1e-6)
+        odd = np.stack([np.zeros(DIM), np.ones(DIM), np.full(DIM, 1e30), *np.eye(DIM)[:2]]).astype(np.float32)
+        invalid, _ = component.invalid_rows(odd)
+        for vector, is_invalid in zip(odd, invalid, strict=True):
+            assert component.prepare_query(vector) is None or not is_invalid
+        for bad in (np.nan, np.inf, -np.inf):
+            vector = vectors[0].copy()
+            vector[3] = bad
+            assert component.prepare_query(vector) is None
 
     def test_preparing_is_free(self, component: Distance) -> None:
         """It changes no distance, and nothing when it is done again: an index keeps prepared vectors."""

@@ -11,13 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from simplug.api import Distance, Engine, Search
+from simplug.api import Distance, Search
 from simplug.index.index import Index
 from simplug.kernel.errors import InvalidInputError
 from simplug.kernel.registry import registry_of
 from simplug.testing.batches import embeddings
 from simplug.testing.component import ComponentSuite
 from simplug.testing.forms import form
+from simplug.testing.prepared import Prepared
 
 DIM = 16
 
@@ -90,7 +91,7 @@ class SearchSuite(ComponentSuite):
     def test_an_empty_engine_finds_nothing(self, component: Search) -> None:
         """No record is no error."""
         for distance in self._served(component):
-            engine = component.create(DIM, distance)
+            engine = _empty(component, distance)
             assert len(engine) == 0
             rows, distances = engine.search(embeddings(2, dim=DIM), 3)
             assert (rows == -1).all()
@@ -140,7 +141,7 @@ class SearchSuite(ComponentSuite):
         """One by one, then in blocks: the same records are found as after one large step."""
         vectors, queries = embeddings(300, dim=DIM), embeddings(10, seed=1, dim=DIM)
         for distance in self._served(component):
-            engine = component.create(DIM, distance)
+            engine = _empty(component, distance)
             for start in [*range(100), *range(100, 300, 20)]:
                 rows = np.arange(start, start + 1 if start < 100 else start + 20)
                 engine.add(rows, vectors[rows])
@@ -162,7 +163,7 @@ class SearchSuite(ComponentSuite):
         """Rows have gaps and grow large."""
         rows = np.array([3, 2**33, 2**40 + 1], dtype=np.int64)
         for distance in self._served(component):
-            engine = component.create(DIM, distance)
+            engine = _empty(component, distance)
             engine.add(rows, embeddings(3, dim=DIM))
             engine.remove(rows[:1])
             found, _ = engine.search(embeddings(1, seed=1, dim=DIM), 3)
@@ -183,7 +184,7 @@ class SearchSuite(ComponentSuite):
     def test_engines_are_independent(self, component: Search) -> None:
         """Two engines of one recipe share nothing."""
         for distance, engine, count in self._engines(component, count=5):
-            other = component.create(DIM, distance)
+            other = _empty(component, distance)
             other.add(np.array([9]), embeddings(1, seed=3, dim=DIM))
             assert (len(engine), len(other)) == (count, 1)
 
@@ -266,11 +267,11 @@ class SearchSuite(ComponentSuite):
                 with pytest.raises(TypeError, match="not persistent"):
                     engine.save(folder)
                 with pytest.raises(TypeError, match="not persistent"):
-                    component.load(folder, DIM, distance)
+                    Prepared(component.load(folder, DIM, distance), distance)
                 continue
             engine.remove(np.arange(5))
             engine.save(folder)
-            again = component.load(folder, DIM, distance)
+            again = Prepared(component.load(folder, DIM, distance), distance)
             # As the index does: rows that are faster added than read need not be written.
             missing = np.setdiff1d(engine.rows(), again.rows())
             again.add(missing, embeddings(count, dim=DIM)[missing])
@@ -352,13 +353,17 @@ class SearchSuite(ComponentSuite):
         built = [registry_of("distance").build(name) for name in names or self.distances]
         return [one for one in built if component.spaces is None or one.space in component.spaces]
 
-    def _engines(self, component: Search, count: int = 60) -> Iterator[tuple[Distance, Engine, int]]:
+    def _engines(self, component: Search, count: int = 60) -> Iterator[tuple[Distance, Prepared, int]]:
         for distance in self._served(component):
             yield distance, _filled(component, distance, embeddings(count, dim=DIM)), count
 
 
-def _filled(component: Search, distance: Any, vectors: np.ndarray) -> Engine:
-    engine = component.create(DIM, distance)
+def _empty(component: Search, distance: Distance) -> Prepared:
+    return Prepared(component.create(DIM, distance), distance)
+
+
+def _filled(component: Search, distance: Distance, vectors: np.ndarray) -> Prepared:
+    engine = _empty(component, distance)
     engine.add(np.arange(len(vectors), dtype=np.int64), vectors)
     return engine
 

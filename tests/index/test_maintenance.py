@@ -209,7 +209,8 @@ def test_verification_finds_a_graph_of_other_vectors(vectors):
     with Index.create(None, dim=8, search="hnsw") as index:
         index.add(vectors)
         engine = index.search.create(8, index.distance)
-        engine.add(np.arange(len(vectors)), np.concatenate([vectors[:5], -vectors[5:6], vectors[6:]]))
+        others = np.concatenate([vectors[:5], -vectors[5:6], vectors[6:]])
+        engine.add(np.arange(len(vectors)), index.distance.prepare(others))
         index._state.engine = engine
         found = index.verify()
         assert list(found.damaged) == [5]

@@ -5,6 +5,7 @@ import pytest
 
 import simplug
 from simplug.index.index import Index
+from simplug.testing.prepared import Prepared
 
 
 @pytest.fixture
@@ -14,7 +15,8 @@ def vectors():
 
 def test_the_graph_takes_over_when_records_are_many_and_stays(vectors):
     search = simplug.searches.build("auto", limit=100)
-    engine = search.create(6, simplug.distances.build("cosine"))
+    cosine = simplug.distances.build("cosine")
+    engine = Prepared(search.create(6, cosine), cosine)
     engine.add(np.arange(100), vectors[:100])
     assert type(engine._used).__name__ == "ExactEngine"
     engine.remove(np.arange(10))

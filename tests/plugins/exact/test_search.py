@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 import simplug
+from simplug.testing.prepared import Prepared
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean", "manhattan"])
 def test_rows_that_were_removed_never_come_back(distance):
     rng = np.random.default_rng(0)
-    engine = simplug.searches.build("exact", block_mib=1).create(5, simplug.distances.build(distance))
+    measured = simplug.distances.build(distance)
+    engine = Prepared(simplug.searches.build("exact", block_mib=1).create(5, measured), measured)
     kept: dict[int, np.ndarray] = {}
     next_row = 0
     for _ in range(12):

@@ -8,13 +8,14 @@ from simplug_hnsw import nodes
 
 import simplug
 from simplug.kernel.errors import ArtifactError, InvalidInputError
+from simplug.testing.prepared import Prepared
 
 COSINE = simplug.distances.build("cosine")
 EUCLIDEAN = simplug.distances.build("euclidean")
 
 
 def filled(search, vectors, distance=COSINE):
-    engine = search.create(vectors.shape[1], distance)
+    engine = Prepared(search.create(vectors.shape[1], distance), distance)
     engine.add(np.arange(len(vectors)), vectors)
     return engine
 
@@ -50,7 +51,7 @@ def test_every_live_row_is_found_even_where_the_graph_does_not_lead(vectors, dis
 
 def test_the_graph_grows_beyond_its_first_capacity():
     vectors = np.random.default_rng(0).normal(size=(3000, 4)).astype(np.float32)
-    engine = simplug.searches.build("hnsw").create(4, COSINE)
+    engine = Prepared(simplug.searches.build("hnsw").create(4, COSINE), COSINE)
     for start in range(0, 3000, 700):
         engine.add(np.arange(start, min(start + 700, 3000)), vectors[start : start + 700])
     assert len(engine) == 3000
@@ -70,7 +71,7 @@ def test_a_loaded_graph_answers_as_the_saved_one_and_goes_on(vectors, tmp_path):
     engine = filled(search, vectors[:300])
     engine.remove(np.arange(50))
     engine.save(tmp_path)
-    loaded = search.load(tmp_path, 6, COSINE)
+    loaded = Prepared(search.load(tmp_path, 6, COSINE), COSINE)
     assert len(loaded) == 250
     for left, right in zip(engine.search(vectors, 9), loaded.search(vectors, 9), strict=True):
         assert np.array_equal(left, right)
@@ -174,7 +175,7 @@ def test_shared_nodes_come_back_from_disk(tmp_path):
     engine = filled(search, vectors[[0, 1, 0, 2, 0, 1]], EUCLIDEAN)
     engine.remove(np.array([0, 3]))
     engine.save(tmp_path)
-    again = search.load(tmp_path, 4, EUCLIDEAN)
+    again = Prepared(search.load(tmp_path, 4, EUCLIDEAN), EUCLIDEAN)
     assert again.rows().tolist() == engine.rows().tolist() == [1, 2, 4, 5]
     assert len(again) == 4
     again.add(np.array([6]), vectors[:1])
