@@ -179,6 +179,7 @@ def simplug_artifact_saved(path, manifest):
 """
 
 
+@pytest.mark.slow
 def test_the_resolved_config_repeats_the_run_and_plugins_follow_it(folder, place):
     (place / "follow.py").write_text(PLUGIN)
     config = folder / "config.resolved.toml"
@@ -212,6 +213,7 @@ np.savez(sys.argv[2], ids=hits.ids, distances=hits.distances, labels=hits.labels
 """
 
 
+@pytest.mark.slow
 def test_lookups_are_bit_equal_in_two_fresh_processes(folder, tmp_path):
     found = []
     for name in ("first.npz", "second.npz"):
@@ -323,6 +325,7 @@ def test_an_output_folder_that_cannot_be_written_is_refused(place):
     assert "Traceback" not in failed.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_folder_that_says_it_is_incomplete(place):
     process = subprocess.Popen(
         [sys.executable, "-m", "simplug", "run", "small.toml", "--out", "stopped", "--set", "train.epochs=10000"],
