@@ -59,7 +59,7 @@ def test_a_third_party_component_is_found_used_blocked_and_conforms(environment,
 
     conforms = environment.run("python", "-m", "pytest", "tests", "-q", "-p", "no:cacheprovider", cwd=work)
     assert conforms.returncode == 0, conforms.stdout
-    assert "33 passed" in conforms.stdout
+    assert "35 passed" in conforms.stdout
 
 
 @pytest.mark.parametrize("path", ["pyproject.toml", "src/simplug_hello.py", "tests/test_conformance.py", "hello.toml"])
