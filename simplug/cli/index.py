@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from simplug.kernel.errors import InvalidInputError
+
 _FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -128,7 +130,7 @@ def export(folder: Path, file: Path, overwrite: bool) -> None:
     from simplug.index.index import Index
 
     if file.exists() and not overwrite:
-        raise click.ClickException(f"{file} exists; pass --overwrite to replace it")
+        raise InvalidInputError(f"{file} exists; pass --overwrite to replace it")
     with Index.open(folder, readonly=True) as opened:
         opened.export(file, overwrite=overwrite)
         click.echo(f"{file}: {_count(len(opened), 'record')}, {_size(file.stat().st_size)}")
