@@ -8,9 +8,6 @@ checksum of each record, which ``.npz`` has of its own. Nothing is ever unpickle
 
 from __future__ import annotations
 
-import contextlib
-import os
-import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -23,6 +20,7 @@ import numpy as np
 from simplug.api import Distance
 from simplug.index import payload, validation
 from simplug.index.state import State
+from simplug.kernel.artifacts import staged_file
 from simplug.kernel.errors import ArtifactError, InvalidInputError, SimplugError
 
 FORMAT = 1
@@ -61,7 +59,7 @@ def write(state: State, path: Path, *, overwrite: bool) -> None:
     arrow = _arrow() if path.suffix in _ARROW else None
     if path.exists() and not overwrite:
         raise ArtifactError(f"{path} exists; pass overwrite=True to replace it")
-    with _beside(path) as file:
+    with staged_file(path) as file:
         if arrow is None:
             _write_npz(state, file)
         else:
@@ -240,26 +238,3 @@ def _arrow() -> Any:
     except ImportError:
         raise SimplugError("Arrow files need pyarrow: pip install pyarrow") from None
     return pyarrow
-
-
-@contextlib.contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """Give a file beside `path` that takes its name, on disk, when the block ends without an error."""
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        yield beside
-        _sync(beside)
-        beside.replace(path)
-        _sync(path.parent)
-    except OSError as cause:
-        raise ArtifactError(f"{path} cannot be written: {cause}") from cause
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -233,18 +233,28 @@ def write_file(path: Path, data: bytes) -> None:
     Raises:
         ArtifactError: It cannot be written; what was at `path` is untouched.
     """
+    with staged_file(path) as beside:
+        beside.write_bytes(data)
+
+
+@contextlib.contextmanager
+def staged_file(path: Path) -> Iterator[Path]:
+    """Give the name of a file beside `path` that takes its place, on the disk, when the block ends without an error.
+
+    Raises:
+        ArtifactError: It cannot be written; what was at `path` is untouched.
+    """
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
-        with beside.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+        yield beside
+        _sync(beside)
         beside.replace(path)
         _sync(path.parent)
     except OSError as cause:
+        raise ArtifactError(f"{path} cannot be written: {cause}") from cause
+    finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
-        raise ArtifactError(f"{path} cannot be written: {cause}") from cause
 
 
 def sha256(path: Path) -> str:
