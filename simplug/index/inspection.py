@@ -67,7 +67,7 @@ def _reason(state: State, rows: np.ndarray, searched: np.ndarray) -> str | None:
         embeddings = state.embeddings(rows)
         state.payloads(rows)
         can_compare = np.isin(rows, searched)
-        if not state.has_embeddings(rows[can_compare], embeddings[can_compare]):
+        if not state.has_embeddings(state.engine, rows[can_compare], embeddings[can_compare]):
             return "the search structure has another embedding than the store; rebuild makes it anew"
     except (ArtifactError, InvalidInputError) as cause:
         return str(cause)

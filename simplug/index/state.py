@@ -160,10 +160,6 @@ class State:
             self.require_current()
             raise
 
-    def has_embeddings(self, rows: np.ndarray, embeddings: np.ndarray) -> bool:
-        """Say whether the search structure has these (n, d) embeddings for these (n,) rows, as far as it keeps them."""
-        return self._agree(self.engine, rows, embeddings)
-
     def require_current(self) -> None:
         """Refuse to go on where the records are newer than what was read of them.
 
@@ -232,7 +228,7 @@ class State:
         # Most often nothing is to be done, and a million rows need not be sorted to see it.
         shared = rows if np.array_equal(had, rows) else np.intersect1d(had, rows, assume_unique=True)
         # Records that were restored from a copy may have gone on differently; then the last rows tell.
-        if not all(self._agree(engine, *block) for block in self._blocks(shared[-_COMPARED:])):
+        if not all(self.has_embeddings(engine, *block) for block in self._blocks(shared[-_COMPARED:])):
             return None
         kept = self._searched(shared)
         gone = had[:0] if len(kept) == len(had) else np.setdiff1d(had, kept, assume_unique=True)
@@ -242,7 +238,7 @@ class State:
         self._filled(engine, missing)
         return f", then added {len(missing)} and removed {len(gone)} rows" if len(gone) or len(missing) else ""
 
-    def _agree(self, engine: Engine, rows: np.ndarray, embeddings: np.ndarray) -> bool:
+    def has_embeddings(self, engine: Engine, rows: np.ndarray, embeddings: np.ndarray) -> bool:
         """Say whether a structure has these (n, d) embeddings for these (n,) rows, as far as it keeps them."""
         if not len(rows):
             return True

@@ -1,6 +1,5 @@
 """An index is looked after: tuned, verified, built anew, compacted, and its state told."""
 
-import resource
 import subprocess
 import sys
 
@@ -151,16 +150,11 @@ def test_a_reader_that_opens_while_the_writer_compacts_finds_the_new_records(tmp
     assert compacted
 
 
-def test_a_compaction_that_fails_leaves_the_index_as_it_was(tmp_path, vectors):
+def test_a_compaction_that_fails_leaves_the_index_as_it_was(tmp_path, vectors, largest_file):
     with churned(tmp_path / "index", {"search": "hnsw", "store": "lmdb"}, vectors) as index:
         expected = index.lookup(vectors, k=7)
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
-        try:
-            with pytest.raises(ArtifactError, match="cannot be"):
-                index.compact()
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        with largest_file(40_000), pytest.raises(ArtifactError, match="cannot be"):
+            index.compact()
         assert [folder.name for folder in (tmp_path / "index" / "store").iterdir()] == ["0"]
         assert np.array_equal(index.lookup(vectors, k=7).ids, expected.ids)
         index.compact()

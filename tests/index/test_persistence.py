@@ -2,7 +2,6 @@
 
 import json
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -107,14 +106,9 @@ def test_overwriting_makes_an_empty_index_and_keeps_other_folders(tmp_path, vect
     assert (tmp_path / "photos" / "cat.jpg").exists()
 
 
-def test_an_index_that_cannot_be_made_leaves_nothing(tmp_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    try:
-        with pytest.raises(ArtifactError, match="cannot be"):
-            Index.create(tmp_path / "index", dim=8, store="lmdb")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+def test_an_index_that_cannot_be_made_leaves_nothing(tmp_path, largest_file):
+    with largest_file(1000), pytest.raises(ArtifactError, match="cannot be"):
+        Index.create(tmp_path / "index", dim=8, store="lmdb")
     assert list(tmp_path.iterdir()) == []
     Index.create(tmp_path / "index", dim=8, store="lmdb").close()
 
@@ -301,20 +295,18 @@ def test_a_forgotten_index_warns(tmp_path):
     index.close()
 
 
-def test_a_disk_that_takes_no_more_leaves_the_earlier_graph_and_loses_nothing(tmp_path, vectors):
+def test_a_disk_that_takes_no_more_leaves_the_earlier_graph_and_loses_nothing(tmp_path, vectors, largest_file):
     fill(tmp_path / "index", vectors, {"search": "hnsw", "store": "lmdb"})
     index = Index.open(tmp_path / "index")
     index.add(vectors[:1])
     graph = graph_of(tmp_path / "index")
     before = (graph / "manifest.json").read_bytes()
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    try:
-        # The graph's own writer does not notice; its size does.
-        with pytest.raises(ArtifactError, match=r"graph.bin could not be written: \d+ of \d+ bytes are there"):
-            index.close()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    # The graph's own writer does not notice; its size does.
+    with (
+        largest_file(4096),
+        pytest.raises(ArtifactError, match=r"graph.bin could not be written: \d+ of \d+ bytes are there"),
+    ):
+        index.close()
     assert (graph / "manifest.json").read_bytes() == before
     assert [file.name for file in (tmp_path / "index").rglob(".*")] == []
     with Index.open(tmp_path / "index") as again:

@@ -4,7 +4,6 @@ Each trial is run with hnswlib as its readme uses it, in a process of its own, t
 an index in this process, which has to refuse it or to answer rightly.
 """
 
-import resource
 import subprocess
 import sys
 import threading
@@ -112,18 +111,13 @@ print((index.knn_query(vectors[whole], k=1)[0][:, 0] == np.flatnonzero(whole)).m
     assert len(index) == 300
 
 
-def test_a_disk_that_is_full(tmp_path, vectors):
+def test_a_disk_that_is_full(tmp_path, vectors, largest_file):
     code, out, _ = raw("made().save_index('/dev/full'); print('saved')")
     assert (code, out) == (0, "saved")
     index = Index.create(tmp_path / "index", dim=DIM, store="memory")
     index.add(vectors)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, hard))
-    try:
-        with pytest.raises(ArtifactError, match="could not be written"):
-            index.flush()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with largest_file(500_000), pytest.raises(ArtifactError, match="could not be written"):
+        index.flush()
     index.close()
     with Index.open(tmp_path / "index") as index:
         assert len(index) == 3000
