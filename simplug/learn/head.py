@@ -77,8 +77,8 @@ class Head(keras.layers.Layer):  # type: ignore[misc]
         Raises:
             InvalidInputError: The batch is not what the loss takes, or a label is beyond its classes.
         """
+        labels = self._checked_when_run(labels)
         batch = self._batch(labels, embeddings, training)
-        self._check_labels_when_run(batch.labels)
         if training:
             moved = self.component.next_state(batch)
             for name, value in moved.items():
@@ -107,14 +107,25 @@ class Head(keras.layers.Layer):  # type: ignore[misc]
     def _state(self) -> dict[str, Any]:
         return {name: variable.value for name, variable in self.held.items()}
 
-    def _check_labels_when_run(self, labels: Any) -> None:
-        """Put the check of labels into TensorFlow's graph, where their values are not known yet."""
+    def _checked_when_run(self, labels: Any) -> Any:
+        """Put the check of labels into TensorFlow's graph, where their values are not known yet.
+
+        What is returned waits for the check: TensorFlow runs operations side by side, and one that takes the labels
+        might otherwise fail first, in words of its own.
+        """
         limit = self.component.label_limit
         if limit is None or labels is None or keras.backend.backend() != "tensorflow":
-            return
+            return labels
         import tensorflow as tf
 
-        if not tf.executing_eagerly():
-            what = f"{type(self.component).__name__}.num_classes is {limit}, so labels go from 0 to {limit - 1}"
-            tf.debugging.assert_less(labels, tf.cast(limit, labels.dtype), message=what)
-            tf.debugging.assert_non_negative(labels, message=what)
+        if tf.executing_eagerly():
+            return labels
+        labels = tf.convert_to_tensor(labels)
+        what = f"{type(self.component).__name__}.num_classes is {limit}, so labels go from 0 to {limit - 1}"
+        wide = tf.cast(labels, tf.int64)
+        checks = [
+            tf.debugging.assert_less(wide, tf.constant(limit, tf.int64), message=what),
+            tf.debugging.assert_non_negative(wide, message=what),
+        ]
+        with tf.control_dependencies(checks):
+            return tf.identity(labels)
