@@ -34,14 +34,17 @@ DECLARED = [
 ALLOWED = {
     "kernel": {"kernel"},
     "api": {"api", "kernel"},
-    "index": {"index", "api", "kernel"},
-    "learn": {"learn", "api", "kernel", "index"},
-    "experiment": {"experiment", "learn", "index", "api", "kernel"},
+    "evaluation": {"evaluation", "api", "kernel"},
+    "index": {"index", "evaluation", "api", "kernel"},
+    "learn": {"learn", "api", "kernel", "index", "evaluation"},
+    "plots": {"plots", "evaluation", "api", "kernel"},
+    "experiment": {"experiment", "plots", "learn", "index", "evaluation", "api", "kernel"},
     "testing": {"testing", "learn", "index", "api", "kernel"},
-    "cli": {"cli", "experiment", "learn", "index", "api", "kernel"},
-    "__init__": {"kernel", "api", "index", "learn", "experiment", "heads"},
+    "cli": {"cli", "experiment", "learn", "index", "evaluation", "api", "kernel"},
+    "__init__": {"kernel", "api", "index", "evaluation", "plots", "learn", "experiment", "heads", "callbacks"},
     "__main__": {"cli"},
     "heads": {"learn", "kernel"},
+    "callbacks": {"learn"},
 }
 """The parts of simplug that each part may import, wherever in a file the import stands."""
 

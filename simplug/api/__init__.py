@@ -13,8 +13,17 @@ from simplug.api.dataset import Data, Dataset, Split
 from simplug.api.distance import Distance
 from simplug.api.loss import Loss
 from simplug.api.matcher import Matcher
-from simplug.api.metric import ClassificationMetric, Metric, RetrievalMetric
+from simplug.api.metric import (
+    ClassificationMetric,
+    ClusteringMetric,
+    Metric,
+    OpenSetMetric,
+    RetrievalMetric,
+    TrainingMetric,
+    VerificationMetric,
+)
 from simplug.api.miner import Miner
+from simplug.api.pair_counts import PairCounts, PairSummary
 from simplug.api.pair_loss import PairLoss
 from simplug.api.pairs import Pairs, Term
 from simplug.api.reducer import Reducer
@@ -38,6 +47,7 @@ __all__ = [
     "Block",
     "ClassLoss",
     "ClassificationMetric",
+    "ClusteringMetric",
     "Component",
     "Data",
     "DataError",
@@ -49,7 +59,10 @@ __all__ = [
     "Matcher",
     "Metric",
     "Miner",
+    "OpenSetMetric",
+    "PairCounts",
     "PairLoss",
+    "PairSummary",
     "Pairs",
     "Records",
     "Reducer",
@@ -63,6 +76,8 @@ __all__ = [
     "State",
     "Store",
     "Term",
+    "TrainingMetric",
+    "VerificationMetric",
     "ViewLoss",
     "Weight",
     "component",

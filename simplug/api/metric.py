@@ -1,4 +1,4 @@
-"""The contract of metrics: scores of retrieval and of classification."""
+"""The contract of metrics, one class a task: what each task is given to score."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import attrs
 import numpy as np
 
+from simplug.api.pair_counts import PairCounts, PairSummary
 from simplug.kernel.component import Component, fields_of
 from simplug.kernel.config import label_of, to_config
 
@@ -16,7 +17,8 @@ class Metric(Component, ABC):
     """A score.
 
     Attributes:
-        task: What it scores: ``"retrieval"`` or ``"classification"``.
+        task: What it scores: ``"retrieval"``, ``"classification"``, ``"verification"``, ``"open_set"``,
+            ``"clustering"`` or ``"training"``.
         maximize: Whether higher is better.
     """
 
@@ -95,3 +97,61 @@ class ClassificationMetric(Metric):
         numerator, denominator = (np.asarray(part, dtype=np.float64) for part in self.fraction(tp, fp, tn, fn))
         safe = np.where(denominator == 0, 1.0, denominator)
         return np.where(denominator == 0, self.zero_division, numerator / safe)
+
+
+class VerificationMetric(Metric):
+    """A score of the decision whether two examples are of one class, from counts of pairs by their distance."""
+
+    task: ClassVar[str] = "verification"
+
+    @abstractmethod
+    def score(self, counts: PairCounts) -> float:
+        """Return the score.
+
+        Args:
+            counts: How many positive and negative pairs lie within each distance; there is at least one of each.
+        """
+
+
+class OpenSetMetric(Metric):
+    """A score of telling queries of classes that the gallery holds (known) from queries of others (unknown)."""
+
+    task: ClassVar[str] = "open_set"
+
+    @abstractmethod
+    def score(self, distances: np.ndarray, known: np.ndarray, right: np.ndarray) -> float:
+        """Return the score.
+
+        Args:
+            distances: (q,) float64 distances of the matches, the larger the more unknown; inf where there is none.
+            known: (q,) booleans: whether the gallery holds the query's class; some do and some do not.
+            right: (q,) booleans: whether the match has the query's label; never true for an unknown query.
+        """
+
+
+class ClusteringMetric(Metric):
+    """A score of clusters that were made without the labels."""
+
+    task: ClassVar[str] = "clustering"
+
+    @abstractmethod
+    def score(self, labels: np.ndarray, clusters: np.ndarray) -> float:
+        """Return the score of (n,) numbers of clusters, given (n,) labels; n is at least 1."""
+
+
+class TrainingMetric(Metric):
+    """A number that tells how the space of the embeddings looks: whether classes part, whether it collapses.
+
+    It has no best value: `maximize` says which way is the better one while others stay as they are.
+    """
+
+    task: ClassVar[str] = "training"
+
+    @abstractmethod
+    def score(self, embeddings: np.ndarray, pairs: PairSummary) -> float:
+        """Return the number.
+
+        Args:
+            embeddings: (n, d) float32, as the model gives them; n is at least 2.
+            pairs: The distances of all pairs of two examples.
+        """

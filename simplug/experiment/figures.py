@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from simplug.index.calibration import Calibration
+    from simplug.evaluation.calibration import Calibration
 
 UNKNOWN_NAME = "unknown"
 

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from simplug.evaluation.calibration import Calibration
 from simplug.experiment.figures import (
     UNKNOWN_NAME,
     as_picture,
@@ -20,7 +21,6 @@ from simplug.experiment.figures import (
 )
 from simplug.experiment.scores import UNKNOWN, Evaluation, score_table
 from simplug.experiment.selection import Selection
-from simplug.index.calibration import Calibration
 from simplug.index.index import Index
 from simplug.kernel.plugins import plugins
 from simplug.kernel.toml import dumps

@@ -9,8 +9,8 @@ import attrs
 import numpy as np
 
 from simplug.api import Metric
+from simplug.evaluation.matches import confusion
 from simplug.experiment.selection import Selection
-from simplug.index.evaluation import confusion
 from simplug.index.index import Index
 from simplug.index.neighbors import Neighbors
 from simplug.kernel.plugins import plugins

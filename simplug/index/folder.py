@@ -24,7 +24,7 @@ import numpy as np
 
 from simplug.api import Engine, Records
 from simplug.api.store import Rows, no_rows
-from simplug.index.calibration import Calibration
+from simplug.evaluation.calibration import Calibration
 from simplug.index.locking import WriterLock
 from simplug.index.recipe import Recipe
 from simplug.kernel.artifacts import MANIFEST, read_manifest, staged_folder, write_file, write_manifest

@@ -13,8 +13,8 @@ import numpy as np
 
 from simplug.api import Distance, Search, Store
 from simplug.api.store import Rows, no_rows
+from simplug.evaluation.calibration import Calibration
 from simplug.index import exchange, filters, folder, judging, payload, validation
-from simplug.index.calibration import Calibration
 from simplug.index.filters import Filter
 from simplug.index.judged import JudgedIndex
 from simplug.index.locking import WriterLock

@@ -9,8 +9,8 @@ import attrs
 import numpy as np
 
 from simplug.api import Matcher
+from simplug.evaluation.calibration import Calibration
 from simplug.index import folder, judging, validation
-from simplug.index.calibration import Calibration
 from simplug.index.maintained import MaintainedIndex
 from simplug.index.state import State
 from simplug.kernel.errors import ArtifactError, InvalidInputError

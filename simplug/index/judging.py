@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from simplug.api import Matcher, Metric
-from simplug.index import calibration as calibrating
-from simplug.index import evaluation
-from simplug.index.calibration import Calibration, CutPoint
+from simplug.evaluation import calibration as calibrating
+from simplug.evaluation import matches as matching
+from simplug.evaluation import retrieval
+from simplug.evaluation.calibration import Calibration, CutPoint
 from simplug.index.filters import Filter
 from simplug.index.neighbors import Neighbors
 from simplug.index.state import State
@@ -98,13 +99,13 @@ def evaluate_retrieval(
     if query_ids is not None:
         own_labels = state.directory.ids_and_labels(state.directory.rows_of(query_ids))[1]
         relevant = relevant - (own_labels == labels)
-    depth = evaluation.depth(metrics, relevant)
+    depth = retrieval.depth(metrics, relevant)
     queries = state.recipe.distance.prepare(queries)
     if query_ids is None:
         found = Neighbors(*neighbors(state, queries, min(depth, len(state.directory))))
     else:
         found = _without(Neighbors(*neighbors(state, queries, min(depth + 1, len(state.directory)))), query_ids)
-    return evaluation.score_retrieval(metrics, found.labels, found.filled, labels, relevant, average=average)
+    return retrieval.score_retrieval(metrics, found.labels, found.filled, labels, relevant, average=average)
 
 
 def evaluate_matches(
@@ -116,7 +117,7 @@ def evaluate_matches(
 ) -> dict[str, dict[str, float]]:
     """Score matches at each cut point."""
     return {
-        name: evaluation.score_matches(labels, matched_labels, matched_distances, point.distance, metrics)  # type: ignore[arg-type]
+        name: matching.score_matches(labels, matched_labels, matched_distances, point.distance, metrics)  # type: ignore[arg-type]
         for name, point in points.items()
     }
 

@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 import numpy as np
 
+from simplug.evaluation.calibration import Calibration
 from simplug.index import folder, inspection, tuning, validation
-from simplug.index.calibration import Calibration
 from simplug.index.inspection import Verification
 from simplug.index.locking import WriterLock
 from simplug.index.opened import OpenIndex, PathLike

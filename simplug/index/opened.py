@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Self
 
 from simplug.api import Distance, Search, Store
+from simplug.evaluation.calibration import Calibration
 from simplug.index import folder
-from simplug.index.calibration import Calibration
 from simplug.index.locking import ThreadLock, WriterLock
 from simplug.index.recipe import Recipe
 from simplug.index.state import State

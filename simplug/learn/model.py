@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from simplug.api import Component, Distance, InvalidInputError, Loss
-from simplug.index.calibration import Calibration
+from simplug.evaluation.calibration import Calibration
 from simplug.index.index import Index
 from simplug.index.neighbors import Neighbors
 from simplug.kernel.artifacts import providers_of, staged_folder, write_manifest

@@ -11,7 +11,8 @@ import attrs
 import numpy as np
 
 from simplug.api.metric import ClassificationMetric
-from simplug.index.evaluation import by_label, checked_matches
+from simplug.evaluation.checking import by_label
+from simplug.evaluation.matches import checked_matches
 from simplug.kernel.errors import ArtifactError, InvalidInputError, did_you_mean
 
 OPTIMAL = "optimal"

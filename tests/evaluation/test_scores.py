@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import simplug
-from simplug.index.evaluation import RetrievalScores, confusion, depth, score_matches, score_retrieval
+from simplug.evaluation.matches import confusion, score_matches
+from simplug.evaluation.retrieval import RetrievalScores, depth, score_retrieval
 from simplug.kernel.errors import InvalidInputError
 
 INF = np.inf

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import simplug
-from simplug.index.calibration import Calibration, CutPoint, calibrate
-from simplug.index.evaluation import score_matches
+from simplug.evaluation.calibration import Calibration, CutPoint, calibrate
+from simplug.evaluation.matches import score_matches
 from simplug.kernel.errors import ArtifactError, InvalidInputError
 
 INF = np.inf

@@ -1,0 +1,1 @@
+"""Evaluation: scores and cut points from embeddings, labels and neighbours alone."""

@@ -1,0 +1,145 @@
+"""Scores of ranked neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from simplug.api.metric import RetrievalMetric
+from simplug.evaluation.checking import by_label, labels_of, require_integers, require_lengths
+from simplug.kernel.errors import InvalidInputError, did_you_mean
+
+_AVERAGES = ("micro", "macro")
+
+
+class RetrievalScores(dict[str, float]):
+    """Scores by the label of their metric, such as ``{"recall@1": 0.93}``.
+
+    Attributes:
+        queries: How many queries were scored.
+        left_out: How many were not, because the gallery holds nothing with their label.
+    """
+
+    def __init__(self, values: dict[str, float], *, queries: int, left_out: int) -> None:
+        super().__init__(values)
+        self.queries = queries
+        self.left_out = left_out
+
+
+def depth(metrics: Sequence[RetrievalMetric], relevant: np.ndarray) -> int:
+    """Return how many neighbours the metrics need; it may be more than the gallery holds.
+
+    Args:
+        metrics: The metrics, at least one.
+        relevant: (q,) numbers of records with the query's label in the gallery, the query itself left out.
+
+    Raises:
+        InvalidInputError: There is no metric, one of another task, or no query with a relevant record.
+    """
+    by_label(metrics, RetrievalMetric)
+    counts = _relevant_counts(relevant)
+    counted = _scored(counts)
+    return max(metric.depth(counts[counted]) for metric in metrics)
+
+
+def score_retrieval(
+    metrics: Sequence[RetrievalMetric],
+    neighbor_labels: np.ndarray,
+    filled: np.ndarray,
+    query_labels: np.ndarray,
+    relevant: np.ndarray,
+    *,
+    average: str = "micro",
+) -> RetrievalScores:
+    """Score ranked neighbours.
+
+    Queries without a relevant record in the gallery are left out: no ranking could be right for them.
+
+    Args:
+        metrics: The metrics, at least one.
+        neighbor_labels: (q, n) integer labels of the neighbours, nearest first, as many as :func:`depth` asks for or
+            the whole gallery.
+        filled: (q, n) booleans: whether a neighbour is there; labels of other places mean nothing.
+        query_labels: (q,) integer labels.
+        relevant: (q,) numbers of records with the query's label in the gallery, the query itself left out.
+        average: ``"micro"``, the mean over queries, or ``"macro"``, the mean over classes of the mean over the
+            queries of each class.
+
+    Returns:
+        A dict from the label of each metric to its score, which also says how many queries were scored and left out.
+
+    Raises:
+        InvalidInputError: The arrays do not fit together, no query has a relevant record, more relevant neighbours
+            are given than `relevant` allows, or the average is unknown.
+    """
+    labelled = by_label(metrics, RetrievalMetric)
+    if average not in _AVERAGES:
+        raise InvalidInputError(
+            f"average is {average!r}; it is one of {', '.join(_AVERAGES)}{did_you_mean(str(average), _AVERAGES)}"
+        )
+    classes = labels_of("query_labels", query_labels)
+    counts = _relevant_counts(relevant)
+    neighbors, filled = np.asarray(neighbor_labels), np.asarray(filled)
+    if neighbors.ndim != 2 or neighbors.shape != filled.shape:
+        raise InvalidInputError(
+            f"neighbor_labels have shape {neighbors.shape} and filled {filled.shape}; both are (queries, neighbours)"
+        )
+    require_integers("neighbor_labels", neighbors)
+    if filled.dtype != np.bool_:
+        raise InvalidInputError(f"filled has dtype {filled.dtype}; it is booleans")
+    require_lengths(neighbor_labels=neighbors, query_labels=classes, relevant=counts)
+    hits = filled & (neighbors == classes[:, np.newaxis])
+    counted = _scored(counts)
+    _require_consistent(hits, filled, counts, needed=depth(metrics, counts))
+    hits, counts, classes = hits[counted], counts[counted], classes[counted]
+    mean = _mean_of_classes(classes) if average == "macro" else _mean
+    values = {label: mean(metric.score(hits, counts)) for label, metric in labelled.items()}
+    return RetrievalScores(values, queries=len(counts), left_out=len(counted) - len(counts))
+
+
+def _relevant_counts(relevant: np.ndarray) -> np.ndarray:
+    counts = labels_of("relevant", relevant)
+    if np.any(counts < 0):
+        raise InvalidInputError(
+            f"relevant holds {counts.min()}; it is how many records of the gallery have the query's label"
+        )
+    return counts
+
+
+def _scored(relevant: np.ndarray) -> np.ndarray:
+    """Return (q,) booleans: which queries can be scored."""
+    if not np.any(relevant):
+        raise InvalidInputError(
+            f"none of the {len(relevant)} queries has a record with its label in the gallery; there is nothing to score"
+        )
+    return relevant > 0
+
+
+def _require_consistent(hits: np.ndarray, filled: np.ndarray, relevant: np.ndarray, *, needed: int) -> None:
+    """Refuse neighbours that would give a wrong score without a sign of it."""
+    found = np.count_nonzero(hits, axis=1)
+    excess = np.flatnonzero(found > relevant)
+    if excess.size:
+        row = excess[0]
+        raise InvalidInputError(
+            f"query {row} has {found[row]} neighbours with its label, but relevant says that the gallery holds "
+            f"{relevant[row]}; leave the query itself out of both or of neither"
+        )
+    # A full row without all the relevant records shows that the gallery holds more than was fetched.
+    width = hits.shape[1]
+    if width < needed and np.any(filled.all(axis=1) & (found < relevant)):
+        raise InvalidInputError(
+            f"{width} neighbours a query are given, but the metrics need {needed} or the whole gallery"
+        )
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values))
+
+
+def _mean_of_classes(classes: np.ndarray) -> Any:
+    _, member = np.unique(classes, return_inverse=True)
+    sizes = np.bincount(member)
+    return lambda values: _mean(np.bincount(member, weights=values) / sizes)
