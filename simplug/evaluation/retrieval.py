@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from simplug.api.metric import RetrievalMetric
 from simplug.evaluation.checking import by_label, labels_of, require_integers, require_lengths
-from simplug.kernel.errors import InvalidInputError, did_you_mean
-
-_AVERAGES = ("micro", "macro")
-
-
-class RetrievalScores(dict[str, float]):
-    """Scores by the label of their metric, such as ``{"recall@1": 0.93}``.
-
-    Attributes:
-        queries: How many queries were scored.
-        left_out: How many were not, because the gallery holds nothing with their label.
-    """
-
-    def __init__(self, values: dict[str, float], *, queries: int, left_out: int) -> None:
-        super().__init__(values)
-        self.queries = queries
-        self.left_out = left_out
+from simplug.evaluation.scores import RetrievalScores, checked_average
+from simplug.kernel.errors import InvalidInputError
 
 
 def depth(metrics: Sequence[RetrievalMetric], relevant: np.ndarray) -> int:
@@ -75,10 +59,7 @@ def score_retrieval(
             are given than `relevant` allows, or the average is unknown.
     """
     labelled = by_label(metrics, RetrievalMetric)
-    if average not in _AVERAGES:
-        raise InvalidInputError(
-            f"average is {average!r}; it is one of {', '.join(_AVERAGES)}{did_you_mean(str(average), _AVERAGES)}"
-        )
+    checked_average(average)
     classes = labels_of("query_labels", query_labels)
     counts = _relevant_counts(relevant)
     neighbors, filled = np.asarray(neighbor_labels), np.asarray(filled)
@@ -94,9 +75,8 @@ def score_retrieval(
     counted = _scored(counts)
     _require_consistent(hits, filled, counts, needed=depth(metrics, counts))
     hits, counts, classes = hits[counted], counts[counted], classes[counted]
-    mean = _mean_of_classes(classes) if average == "macro" else _mean
-    values = {label: mean(metric.score(hits, counts)) for label, metric in labelled.items()}
-    return RetrievalScores(values, queries=len(counts), left_out=len(counted) - len(counts))
+    values = {label: metric.score(hits, counts) for label, metric in labelled.items()}
+    return RetrievalScores(values, classes, counted, average)
 
 
 def _relevant_counts(relevant: np.ndarray) -> np.ndarray:
@@ -133,13 +113,3 @@ def _require_consistent(hits: np.ndarray, filled: np.ndarray, relevant: np.ndarr
         raise InvalidInputError(
             f"{width} neighbours a query are given, but the metrics need {needed} or the whole gallery"
         )
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(np.mean(values))
-
-
-def _mean_of_classes(classes: np.ndarray) -> Any:
-    _, member = np.unique(classes, return_inverse=True)
-    sizes = np.bincount(member)
-    return lambda values: _mean(np.bincount(member, weights=values) / sizes)
