@@ -20,11 +20,7 @@ from simplug.api import (
     option,
 )
 from simplug.kernel.component import section
-
-
-def _require_task(setting: str, metric: Metric, task: str) -> None:
-    if metric.task != task:
-        raise ValueError(f"{setting} takes a {task} metric, and {metric.label} scores {metric.task}")
+from simplug.kernel.errors import ConfigError, Problem
 
 
 @attrs.frozen
@@ -32,7 +28,9 @@ class SplitSection:
     """Which examples are trained on."""
 
     train_classes: tuple[int, ...] | None = option(
-        None, doc="labels to train on; the others are met for the first time after training; none: all of them"
+        None,
+        doc="labels to train on; the others are met for the first time after training; none: all of them, but those "
+        "of index.unknown_classes",
     )
 
 
@@ -85,6 +83,9 @@ class IndexSection:
     """The gallery: which examples are indexed, and by what."""
 
     examples_per_class: int = option(20, ge=1, doc="examples of the train split indexed for each class, seen or not")
+    unknown_classes: tuple[int, ...] = option(
+        (), doc="labels neither trained on nor indexed: a query of one is right when it is called unknown"
+    )
     distance: Distance | None = component("distance", default=None, doc="none: the distance of the loss")
     search: Search = component("search", default="hnsw", doc="how neighbours are found")
     store: Store = component("store", default="lmdb", doc="where the records live")
@@ -103,7 +104,8 @@ class CalibrateSection:
     )
 
     def __attrs_post_init__(self) -> None:
-        _require_task("metric", self.metric, "classification")
+        if self.metric.task != "classification":
+            raise ValueError(f"metric takes a classification metric, and {self.metric.label} scores {self.metric.task}")
 
 
 @attrs.frozen
@@ -111,12 +113,23 @@ class EvaluateSection:
     """What is measured on the test split."""
 
     metrics: tuple[Metric, ...] = components(
-        "metric", default=("precision@1", "map@r", "r_precision"), doc="retrieval metrics"
+        "metric",
+        default=("precision@1", "map@r", "r_precision"),
+        doc="metrics of retrieval, verification, clustering, training, and of open sets with index.unknown_classes",
+    )
+    intervals: int = option(
+        1000, ge=0, doc="resamples of the bootstrap that gives scores a 95 % interval; 0 for no intervals"
     )
 
     def __attrs_post_init__(self) -> None:
+        if not self.metrics:
+            raise ValueError("metrics is empty; name at least one")
         for metric in self.metrics:
-            _require_task("metrics", metric, "retrieval")
+            if metric.task == "classification":
+                raise ValueError(
+                    f"metrics takes scores of a test split, and {metric.label} scores decisions at a cut point: set "
+                    "calibrate.metric to it, or name it in calibrate.targets"
+                )
 
 
 @attrs.frozen
@@ -142,3 +155,11 @@ class RunConfig:
     calibrate: CalibrateSection = section(CalibrateSection, doc="the distance beyond which a query is unknown")
     evaluate: EvaluateSection = section(EvaluateSection, doc="what is measured on the test split")
     made_with: MadeWithSection | None = option(None, doc="written into resolved configs; not for hand-written ones")
+
+    def __attrs_post_init__(self) -> None:
+        both = sorted(set(self.index.unknown_classes) & set(self.split.train_classes or ()))
+        if both:
+            mistake = (
+                f"names {', '.join(map(str, both))}, and so does split.train_classes: a class is met, or it is not"
+            )
+            raise ConfigError([Problem("index.unknown_classes", mistake)])

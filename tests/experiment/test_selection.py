@@ -7,6 +7,7 @@ from simplug.api import Data, DataError, Split
 from simplug.experiment.config import RunConfig
 from simplug.experiment.selection import select
 from simplug.kernel.config import Report, structure
+from simplug.kernel.errors import ConfigError
 
 
 def config(**sections):
@@ -55,12 +56,70 @@ def test_queries_are_grouped_by_whether_training_saw_their_class():
     assert list(select(data(), config()).groups) == ["all"]
 
 
+def test_an_unknown_class_is_neither_trained_on_nor_indexed_and_helps_to_calibrate():
+    chosen = select(data(), config(index={"examples_per_class": 10, "unknown_classes": [3, 1]}))
+    assert chosen.seen.tolist() == chosen.known.tolist() == [0, 2]
+    assert set(chosen.training.labels) == set(chosen.gallery.labels) == {0, 2}
+    assert set(chosen.calibration.labels) == {0, 1, 2, 3}
+    sizes = {name: int(mask.sum()) for name, mask in chosen.groups.items()}
+    assert sizes == {"all": 20, "seen": 10, "unknown": 10}
+
+
+def test_seen_unseen_and_unknown_queries_are_three_groups():
+    chosen = select(data(), config(split={"train_classes": [0, 1]}, index={"unknown_classes": [3]}))
+    assert chosen.known.tolist() == [0, 1, 2]
+    masks = chosen.groups
+    assert {name: set(chosen.test.labels[mask].tolist()) for name, mask in masks.items()} == {
+        "all": {0, 1, 2, 3},
+        "seen": {0, 1},
+        "unseen": {2},
+        "unknown": {3},
+    }
+
+
+def test_a_class_of_the_test_split_alone_is_unknown():
+    splits = data(classes=3).splits
+    chosen = select(Data({"train": splits["train"], "test": data().splits["test"]}, {}), config())
+    assert chosen.classes.tolist() == [0, 1, 2, 3]
+    assert chosen.known.tolist() == [0, 1, 2]
+    assert set(chosen.test.labels[chosen.groups["unknown"]]) == {3}
+    assert chosen.class_names[3] == "3"
+
+
+def test_a_class_cannot_be_trained_on_and_unknown():
+    with pytest.raises(ConfigError, match=r"index\.unknown_classes: names 1, and so does split\.train_classes"):
+        config(split={"train_classes": [1, 2]}, index={"unknown_classes": [1, 3]})
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        (["precision@1", "f1"], r"f1 scores decisions at a cut point: set calibrate\.metric to it"),
+        ([], "metrics is empty; name at least one"),
+    ],
+)
+def test_metrics_that_no_test_split_can_be_scored_by_are_refused(metrics, message):
+    with pytest.raises(ConfigError, match=message):
+        config(evaluate={"metrics": metrics})
+
+
+def test_calibration_takes_classification_metrics_alone():
+    with pytest.raises(ConfigError, match="metric takes a classification metric, and map@r scores retrieval"):
+        config(calibrate={"metric": "map@r"})
+
+
 @pytest.mark.parametrize(
     ("given", "sections", "message"),
     [
         (data(), {"split": {"train_classes": [1, 9]}}, "split.train_classes names 9, and the train split has no such"),
         (data(per_class=12), {}, "class 0 has 12 examples in the train split, and index.examples_per_class is 20"),
         (data(per_class=20), {}, "leaves none to calibrate on"),
+        (
+            data(),
+            {"index": {"unknown_classes": [3, 8]}},
+            "index.unknown_classes names 8, and the data have no such label",
+        ),
+        (data(), {"index": {"unknown_classes": [0, 1, 2, 3]}}, "names every class of the train split"),
         (Data({"train": data().splits["train"]}), {}, "the data set has no test split; it has: train"),
     ],
 )
