@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simplug import api
     from simplug import heads as heads
+    from simplug import plots as plots
     from simplug.experiment.loading import load as load
     from simplug.index.index import Index as Index
     from simplug.kernel.artifacts import save as save
@@ -47,6 +48,9 @@ _MODULES = {
 }
 """Where each public name that is no registry comes from."""
 
+_SUBMODULES = ("heads", "plots")
+"""The modules whose own names are public."""
+
 __all__ = [
     "Head",
     "Index",
@@ -61,6 +65,7 @@ __all__ = [
     "matchers",
     "metrics",
     "miners",
+    "plots",
     "plugins",
     "reducers",
     "refresh",
@@ -82,8 +87,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'simplug' has no attribute {name!r}")
     from importlib import import_module
 
-    if name == "heads":
-        return import_module("simplug.heads")
+    if name in _SUBMODULES:
+        return import_module(f"simplug.{name}")
     if name in _MODULES:
         value = getattr(import_module(_MODULES[name]), name)
     else:
