@@ -16,7 +16,7 @@ class MatcherSuite(ComponentSuite):
     """Checks that a matcher decides from the neighbours that are there."""
 
     kind: ClassVar[str] = "matcher"
-    number_of_checks: ClassVar[int] = 25
+    number_of_checks: ClassVar[int] = 27
 
     def test_it_returns_a_label_and_a_distance_for_each_query(self, component: Matcher) -> None:
         """(q,) int64 labels and (q,) float64 distances, also for no queries."""
@@ -92,9 +92,42 @@ class MatcherSuite(ComponentSuite):
         np.testing.assert_array_equal(labels, before[0])
         np.testing.assert_array_equal(distances, before[1])
 
+    def test_a_condensed_gallery_has_labels_of_the_records(self, component: Matcher) -> None:
+        """Where the gallery is condensed, each entry has a label that is there, and a finite embedding."""
+        for count in (40, 1):
+            labels, embeddings = _records(count)
+            condensed = component.condense(labels.copy(), [embeddings.copy()])
+            if condensed is None:
+                return
+            size = len(condensed[0])
+            assert 1 <= size <= count
+            assert form(condensed[0]) == ((size,), "int64")
+            assert form(condensed[1]) == ((size, 3), "float32")
+            assert np.isin(condensed[0], labels).all()
+            assert np.isfinite(condensed[1]).all()
+
+    def test_a_gallery_is_condensed_in_blocks_of_any_size(self, component: Matcher) -> None:
+        """They are read once, in order, and where they end makes no difference."""
+        labels, embeddings = _records(40)
+        whole = component.condense(labels, [embeddings])
+        for size in (1, 7, 39):
+            blocks = (embeddings[start : start + size] for start in range(0, 40, size))
+            condensed = component.condense(labels, blocks)
+            assert (condensed is None) == (whole is None)
+            if condensed is not None and whole is not None:
+                np.testing.assert_array_equal(condensed[0], whole[0])
+                np.testing.assert_allclose(condensed[1], whole[1], rtol=1e-5, atol=1e-6)
+
 
 def _neighbors(count: int, *, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
     """Return (count, k) labels of three classes, and ascending distances."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, size=(count, k))
     return labels, np.sort(rng.uniform(0.1, 1.0, size=(count, k)), axis=1).astype(np.float32)
+
+
+def _records(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (count,) labels of up to four classes, and (count, 3) embeddings."""
+    rng = np.random.default_rng(1)
+    labels = np.array([5, -2, 2**40, 7])[rng.integers(0, 4, size=count)]
+    return labels, rng.normal(size=(count, 3)).astype(np.float32)

@@ -5,9 +5,17 @@ from __future__ import annotations
 from simplug.testing import MatcherSuite
 
 
+class TestDistanceWeightedVote(MatcherSuite):
+    name = "distance_weighted_vote"
+
+
 class TestMajorityVote(MatcherSuite):
     name = "majority_vote"
 
 
 class TestNearest(MatcherSuite):
     name = "nearest"
+
+
+class TestPrototype(MatcherSuite):
+    name = "prototype"

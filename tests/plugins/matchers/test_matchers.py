@@ -58,8 +58,10 @@ def test_with_one_neighbour_the_matchers_agree():
     labels, distances = neighbours(seed=2, k=1)
     by_vote = simplug.matchers.build("majority_vote").match(labels, distances)
     by_nearest = simplug.matchers.build("nearest").match(labels, distances)
-    assert by_vote[0].tolist() == by_nearest[0].tolist()
+    by_weight = simplug.matchers.build("distance_weighted_vote").match(labels, distances)
+    assert by_vote[0].tolist() == by_nearest[0].tolist() == by_weight[0].tolist()
     assert by_vote[1].tolist() == by_nearest[1].tolist()
+    np.testing.assert_allclose(by_weight[1], by_nearest[1], rtol=1e-12)
 
 
 def test_a_tie_goes_to_the_label_with_the_nearest_neighbour():
@@ -78,7 +80,88 @@ def test_places_that_no_neighbour_fills_do_not_vote():
     assert distance.tolist() == [0.5, INF]
 
 
-@pytest.mark.parametrize("name", ["nearest", "majority_vote"])
+def inverse_distance(labels, distances, smoothing):
+    """Vote in plain Python with weights 1 / (d + s mean): the sums by label, and the mean distances of the voters."""
+    votes = [(label, distance) for label, distance in zip(labels, distances, strict=True) if distance < INF]
+    lowest = min([0.0, *(distance for _, distance in votes)])
+    mean = sum(distance - lowest for _, distance in votes) / max(len(votes), 1)
+    sums, totals = {}, {}
+    for label, distance in votes:
+        weight = 1 / (distance - lowest + smoothing * mean) if mean else 1.0
+        sums[label] = sums.get(label, 0) + weight
+        totals[label] = totals.get(label, 0) + weight * distance
+    return sums, {label: totals[label] / sums[label] for label in sums}
+
+
+@pytest.mark.parametrize("shift", [0.0, -0.8])
+@pytest.mark.parametrize("smoothing", [0.01, 0.1, 2.0])
+@pytest.mark.parametrize("k", [1, 2, 5, 12])
+def test_a_weighted_vote_equals_a_loop_over_queries(k, smoothing, shift):
+    labels, distances = neighbours(seed=k, k=k)
+    distances = distances + np.float32(shift)
+    matched, mean = simplug.matchers.build("distance_weighted_vote", smoothing=smoothing).match(labels, distances)
+    assert matched.dtype == np.int64
+    assert mean.dtype == np.float64
+    for i in range(len(labels)):
+        sums, means = inverse_distance(labels[i].tolist(), distances[i].tolist(), smoothing)
+        if not sums:
+            assert mean[i] == INF
+            continue
+        assert sums[matched[i]] == pytest.approx(max(sums.values()))
+        assert mean[i] == pytest.approx(means[matched[i]])
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-3, 1.0, 1e30])
+def test_the_unit_of_the_distance_makes_no_difference_to_a_weighted_vote(unit):
+    labels, distances = neighbours(seed=3)
+    vote = simplug.matchers.build("distance_weighted_vote")
+    expected = vote.match(labels, distances)
+    matched, mean = vote.match(labels, distances * np.float32(unit))
+    assert matched.tolist() == expected[0].tolist()
+    np.testing.assert_allclose(mean, expected[1] * unit, rtol=1e-6)
+
+
+def test_near_neighbours_outvote_more_far_ones():
+    labels = np.array([[1, 1, 2, 2, 2]])
+    distances = np.array([[0.01, 0.02, 0.30, 0.31, 0.32]])
+    assert simplug.matchers.build("majority_vote").match(labels, distances)[0].tolist() == [2]
+    matched, at = simplug.matchers.build("distance_weighted_vote").match(labels, distances)
+    assert matched.tolist() == [1]
+    assert 0.01 < at[0] < 0.015
+
+
+def test_a_copy_outvotes_far_neighbours_but_not_near_ones_that_agree():
+    vote = simplug.matchers.build("distance_weighted_vote")
+    labels = np.array([[1, 2, 2, 2, 2]])
+    assert vote.match(labels, np.array([[0.0, 0.30, 0.31, 0.32, 0.33]]))[0].tolist() == [1]
+    assert vote.match(labels, np.array([[0.010, 0.020, 0.021, 0.022, 0.023]]))[0].tolist() == [2]
+
+
+def test_equal_weights_are_a_majority_vote():
+    labels, distances = neighbours(seed=4)
+    distances[np.isfinite(distances)] = 0.25
+    expected = simplug.matchers.build("majority_vote").match(labels, distances)
+    found = simplug.matchers.build("distance_weighted_vote").match(labels, distances)
+    assert found[0].tolist() == expected[0].tolist()
+
+
+def test_prototypes_are_the_means_of_classes():
+    rng = np.random.default_rng(0)
+    labels = rng.choice([3, 2**40, -7], 5000)
+    embeddings = rng.normal(1.0, 1.0, (5000, 6)).astype(np.float32)
+    blocks = (embeddings[start : start + 700] for start in range(0, 5000, 700))
+    classes, means = simplug.matchers.build("prototype").condense(labels, blocks)
+    assert classes.tolist() == [-7, 3, 2**40]
+    expected = [embeddings[labels == name].astype(np.float64).mean(axis=0) for name in classes]
+    np.testing.assert_allclose(means, expected, rtol=1e-6)
+
+
+def test_the_other_matchers_leave_the_gallery_as_it_is():
+    for name in ("nearest", "majority_vote", "distance_weighted_vote"):
+        assert simplug.matchers.build(name).condense(np.array([1]), iter([])) is None
+
+
+@pytest.mark.parametrize("name", ["nearest", "majority_vote", "distance_weighted_vote", "prototype"])
 def test_no_query_gives_no_match(name):
     labels, distances = simplug.matchers.build(name).match(np.empty((0, 3), dtype=np.int64), np.empty((0, 3)))
     assert labels.shape == distances.shape == (0,)
