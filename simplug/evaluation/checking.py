@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from simplug.api.distance import Distance
 from simplug.api.metric import Metric
+from simplug.api.numerics import LARGEST_SQUARE
 from simplug.kernel.errors import InvalidInputError
+from simplug.kernel.registry import registry_of
 
 
 def by_label(metrics: Sequence[Metric], contract: type[Metric]) -> dict[str, Any]:
@@ -23,6 +26,41 @@ def by_label(metrics: Sequence[Metric], contract: type[Metric]) -> dict[str, Any
         if not isinstance(metric, contract):
             raise InvalidInputError(f"{metric!r} is no {contract.__name__}, which is what is scored here")
     return {metric.label: metric for metric in metrics}
+
+
+def built_metrics(metrics: Sequence[Any], contract: type[Metric]) -> dict[str, Any]:
+    """Return metrics, given by name, as tables or as instances, by their labels; raises as :func:`by_label` does."""
+    return by_label([registry_of("metric").build(metric) for metric in metrics], contract)
+
+
+def embeddings_of(name: str, given: Any, distance: Distance) -> np.ndarray:
+    """Return embeddings as (n, d) contiguous float32, each of which the distance is defined for.
+
+    Raises:
+        InvalidInputError: They are no real numbers of shape (n, d), or a row holds NaN or infinity, is too large for
+            float32, or has no distance to others.
+    """
+    array = np.asarray(given)
+    if array.ndim != 2 or array.shape[1] < 1:
+        raise InvalidInputError(f"{name} have shape {array.shape}; they are one row each, of shape (n, d)")
+    if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
+        raise InvalidInputError(f"{name} have dtype {array.dtype}; embeddings are real numbers")
+    with np.errstate(over="ignore"):
+        vectors = np.ascontiguousarray(array, dtype=np.float32)
+    unusable = ~np.isfinite(vectors).all(axis=1)
+    if unusable.any():
+        row = int(np.argmax(unusable))
+        raise InvalidInputError(
+            f"{name}[{row}] holds NaN, infinity or what is too large for float32 ({np.count_nonzero(unusable)} such rows)"
+        )
+    prepared = distance.prepare(vectors)
+    too_large = ~(np.einsum("ij,ij->i", prepared, prepared, dtype=np.float64) < LARGEST_SQUARE)
+    if too_large.any():
+        raise InvalidInputError(f"{name}[{int(np.argmax(too_large))}] is too large for its square to fit float32")
+    invalid, reason = distance.invalid_rows(vectors)
+    if invalid.any():
+        raise InvalidInputError(f"{name}[{int(np.argmax(invalid))}] {reason} ({np.count_nonzero(invalid)} such rows)")
+    return vectors
 
 
 def labels_of(name: str, labels: Any) -> np.ndarray:
