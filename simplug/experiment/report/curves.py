@@ -1,0 +1,68 @@
+"""The curves of a run: training, the threshold of a match, and pairs."""
+
+from __future__ import annotations
+
+from simplug.experiment.report import numbers
+from simplug.experiment.report.charts import chart
+from simplug.experiment.report.findings import Findings
+from simplug.experiment.report.html import Html, element, join, table
+from simplug.plots.calibration import score_curve
+from simplug.plots.history import loss_curve, score_history, scores_in
+from simplug.plots.pairs import distance_histogram, reported_points, roc_curve
+
+
+def training(findings: Findings) -> Html:
+    """Return the loss by epoch and, where a training was evaluated on its way, the scores."""
+    first, last = findings.history[0], findings.history[-1]
+    seconds = sum(row.get("seconds", 0.0) for row in findings.history)
+    words = f"Loss {numbers.score(first['loss'])} after the first epoch, {numbers.score(last['loss'])} after the last"
+    charts = [chart(loss_curve(findings.history), f"loss by epoch. {words}", f"{words}; {seconds:,.0f} s in all.")]
+    if scores_in(findings.history):
+        charts.append(chart(score_history(findings.history), "scores by epoch", "Scores on the way."))
+    return element("div", *charts, class_="charts")
+
+
+def threshold(findings: Findings) -> Html:
+    """Return the scores over the distance up to which a match is accepted, and the cut points."""
+    calibration = findings.calibration
+    names = list(next(iter(calibration.cut_points.values())).scores)
+    rows = [
+        [point.name, numbers.distance(point.distance), *(numbers.score(point.scores[name]) for name in names)]
+        for point in calibration.cut_points.values()
+    ]
+    hint = (
+        f"A match farther than the cut point is called unknown. The optimal one is best in {calibration.metric}; it "
+        f"was chosen on {numbers.count(calibration.queries)} queries that are neither in the gallery nor in the test "
+        "split, and their scores are these."
+    )
+    drawn = chart(score_curve(calibration), "scores over the distance up to which a match is accepted")
+    cut_points = join([element("p", hint, class_="hint"), table(["cut point", "distance", *names], rows)])
+    return element("div", drawn, element("div", cut_points), class_="charts")
+
+
+def pairs(findings: Findings) -> Html:
+    """Return the ROC curve, the distances of pairs, and the rates that are commonly told."""
+    counts = findings.evaluation.pairs
+    if counts is None:
+        return element("p", "The test split has no positive or no negative pair.", class_="hint")
+    told = (
+        f"{numbers.count(counts.all_positives)} pairs of one class and {numbers.count(counts.all_negatives)} pairs of "
+        "two classes within the test split."
+    )
+    rows = []
+    for point in reported_points(counts):
+        is_error = point.name == "EER"
+        name = "equal error rate" if is_error else f"TAR at FAR {point.name.rpartition('=')[2]}"
+        value = point.far if is_error else point.tar
+        rows.append([name, numbers.score(value), numbers.distance(point.distance)])
+    charts = [
+        chart(roc_curve(counts), "ROC curve with a logarithmic axis of the false accept rate"),
+        chart(distance_histogram(counts), "histograms of the distances of pairs of one class and of two classes"),
+    ]
+    return join(
+        [
+            element("p", told, class_="hint"),
+            element("div", *charts, class_="charts"),
+            table(["rate", "value", "distance"], rows),
+        ]
+    )

@@ -1,0 +1,70 @@
+"""The page as a whole: its sections in their order, in one file with its style sheet and its program."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from string import Template
+
+from simplug.experiment.report import about, confusion, curves, scores
+from simplug.experiment.report.findings import Findings
+from simplug.experiment.report.galleries import galleries
+from simplug.experiment.report.html import Html, element, join, text
+from simplug.experiment.report.projection import projections
+from simplug.kernel.plugins import plugins
+
+
+def write_report(findings: Findings, *, title: str) -> str:
+    """Return the report as an HTML page that needs no other file and no network.
+
+    Args:
+        findings: What was found.
+        title: The heading: the name of the run.
+    """
+    sections = [
+        ("Scores", join([scores.headlines(findings), scores.groups_table(findings)])),
+        ("Training", curves.training(findings)),
+        ("Threshold", curves.threshold(findings)),
+        ("Pairs", curves.pairs(findings)),
+        ("Confusion", confusion.matrix(findings)),
+        ("Classes", confusion.classes(findings)),
+        ("Neighbours", galleries(findings)),
+        ("Projection", projections(findings)),
+        *_of_plugins(findings),
+        ("Config", about.config(findings)),
+    ]
+    lines = [line for offer in plugins.hook.simplug_report_header() for line in offer]
+    page = Template(_read("page.html"))
+    return page.substitute(
+        title=text(title),
+        subtitle=text(about.subtitle(findings)),
+        style=_read("page.css"),
+        navigation=join(element("a", name, href=f"#{_anchor(name)}") for name, _ in sections),
+        sections=join((_section(name, content) for name, content in sections), "\n"),
+        versions=about.versions(findings, lines),
+        program=_read("page.js"),
+    )
+
+
+def _section(name: str, content: Html) -> Html:
+    heading = element("h2", name)
+    return Html(f'<section id="{_anchor(name)}">{heading}\n{content}</section>')
+
+
+def _anchor(name: str) -> str:
+    return re.sub(r"\W+", "-", name.lower()).strip("-")
+
+
+def _of_plugins(findings: Findings) -> list[tuple[str, Html]]:
+    run = {
+        "config": findings.config,
+        "groups": findings.evaluation.groups,
+        "history": findings.history,
+        "index": findings.index,
+    }
+    offers = plugins.hook.simplug_report_sections(run=run)
+    return [(name, Html(content)) for offer in offers for name, content in offer]
+
+
+def _read(name: str) -> str:
+    return (files("simplug.experiment.report") / name).read_text(encoding="utf-8")
