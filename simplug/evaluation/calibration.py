@@ -13,10 +13,14 @@ import numpy as np
 from simplug.api.metric import ClassificationMetric
 from simplug.evaluation.checking import by_label
 from simplug.evaluation.matches import checked_matches
+from simplug.kernel.entries import own_version
 from simplug.kernel.errors import ArtifactError, InvalidInputError, did_you_mean
 
 OPTIMAL = "optimal"
 """The name of the cut point at the best value of the calibration metric."""
+
+FORMAT = 2
+"""The format that :meth:`Calibration.to_json` writes. Format 1 had no number, no intervals and no model."""
 
 _CURVE_POINTS = 1000
 _RESOLUTION = 1e-5
@@ -29,12 +33,16 @@ class CutPoint:
     Attributes:
         name: ``"optimal"``, or the name of a target.
         distance: A match is accepted when its distance is less than or equal to this.
-        scores: The score of each metric on the calibration queries, by its label.
+        scores: The score of each metric on the calibration queries, or on their pairs, by its label.
+        intervals: The confidence interval of each score that has one, by its label.
+        level: The confidence level of the intervals; None where there are none.
     """
 
     name: str
     distance: float
     scores: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]] = attrs.field(factory=dict)
+    level: float | None = None
 
 
 @attrs.frozen
@@ -50,6 +58,8 @@ class Calibration:
             thousand thresholds, a thousand are kept, evenly spaced by rank, the first and the last among them.
         queries: How many queries were used.
         sequence: The state of the index that the matches came from; None when it is not known.
+        model: What tells the model that made the embeddings from others, such as a hash of its weights; None when it
+            is not known.
     """
 
     metric: str
@@ -59,6 +69,7 @@ class Calibration:
     curve: Mapping[str, tuple[float, ...]]
     queries: int
     sequence: int | None = None
+    model: str | None = None
 
     def __attrs_post_init__(self) -> None:
         problems = _problems(self)
@@ -67,14 +78,14 @@ class Calibration:
 
     def to_json(self) -> str:
         """Return all of it as JSON text, from which :meth:`from_json` makes an equal one."""
-        return json.dumps(attrs.asdict(self), allow_nan=False, indent=1) + "\n"
+        return json.dumps({"format": FORMAT, **attrs.asdict(self)}, allow_nan=False, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Calibration:
         """Read what :meth:`to_json` wrote.
 
         Raises:
-            ArtifactError: The text is no JSON, or not that of a calibration.
+            ArtifactError: The text is no JSON, not that of a calibration, or of a newer format.
         """
         import cattrs
 
@@ -84,6 +95,7 @@ class Calibration:
             raise ArtifactError(f"the calibration is damaged: {cause}") from cause
         if not isinstance(data, dict):
             raise ArtifactError(f"the calibration is damaged: it is {type(data).__name__}, not a table")
+        _require_readable(data.pop("format", 1))
         try:
             read: Calibration = _strict_converter().structure(data, cls)
         except cattrs.BaseValidationError as cause:
@@ -246,6 +258,7 @@ def _problems(calibration: Calibration) -> list[str]:
     numbers = [number for column in columns.values() for number in column]
     for point in calibration.cut_points.values():
         numbers += [point.distance, *point.scores.values()]
+        numbers += [number for interval in point.intervals.values() for number in interval]
     checks = {
         f"k is {calibration.k}, not at least 1": calibration.k >= 1,
         f"it was made with {calibration.queries} queries": calibration.queries >= 1,
@@ -255,11 +268,32 @@ def _problems(calibration: Calibration) -> list[str]:
         "a cut point has another name than its key": all(
             name == point.name for name, point in calibration.cut_points.items()
         ),
+        "an interval does not ascend, has no score, or no level between 0 and 1": all(
+            _has_sound_intervals(point) for point in calibration.cut_points.values()
+        ),
         "its curve has no distances": bool(columns.get("distance")),
         "the columns of its curve have different lengths": len({len(column) for column in columns.values()}) == 1,
         "a distance or a score is not finite": all(map(math.isfinite, numbers)),
     }
     return [problem for problem, holds in checks.items() if not holds]
+
+
+def _has_sound_intervals(point: CutPoint) -> bool:
+    if not point.intervals:
+        return point.level is None
+    ascend = all(low <= high for low, high in point.intervals.values())
+    return ascend and point.intervals.keys() <= point.scores.keys() and point.level is not None and 0 < point.level < 1
+
+
+def _require_readable(found: Any) -> None:
+    """Refuse a format number that is none, or that of a newer version."""
+    if type(found) is not int or found < 1:
+        raise ArtifactError(f"the calibration is damaged: its format is {found!r}, not a number from 1")
+    if found > FORMAT:
+        raise ArtifactError(
+            f"the calibration has format {found}; this is simplug {own_version()}, which reads up to format {FORMAT}: "
+            "pip install -U simplug"
+        )
 
 
 def _strict_converter() -> Any:

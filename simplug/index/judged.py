@@ -37,6 +37,7 @@ class JudgedIndex(MaintainedIndex):
         k: int = 1,
         matcher: str | Mapping[str, Any] | Matcher = "nearest",
         extra_metrics: Sequence[Any] = ("precision", "recall"),
+        model: str | None = None,
     ) -> Calibration:
         """Choose the distances beyond which a query is unknown; they are saved with the index.
 
@@ -46,23 +47,23 @@ class JudgedIndex(MaintainedIndex):
             metric: The classification metric that the cut point ``optimal`` maximises.
             targets: Further cut points by name, such as ``{"strict": {"precision": 0.99}}``.
             k: How many neighbours the matcher sees.
-            matcher: How neighbours become a label and a distance.
+            matcher: How neighbours become a label and a distance; ``"prototype"`` has the means of classes for
+                neighbours, which are made of the records with a label and kept in memory.
             extra_metrics: Metrics that are reported beside it, and that targets may name.
+            model: What tells the model that made the embeddings from others; it is kept with the cut points.
+
+        Raises:
+            InvalidInputError: The index is empty, or no distance reaches a target; the message has the best value.
         """
         k = validation.neighbors_wanted(k)
         queries, classes = self._judged(embeddings, labels, "embeddings")
         chosen: Matcher = registry_of("matcher").build(matcher)
         with self._reading() as state:
+            _require_records(state)
             sequence = state.sequence
             matches = judging.matches(state, queries, k, chosen)
         found = judging.calibrate(classes, *matches, metric, targets, extra_metrics, k, chosen)
-        found = attrs.evolve(found, sequence=sequence)
-        with self._threads.writing():
-            self._require_open()
-            if self._path is not None and self._lock is not None:
-                folder.write_calibration(self._path, found)
-            self._calibration = found
-        return found
+        return self._keep_calibration(attrs.evolve(found, sequence=sequence, model=model))
 
     def match(self, queries: Any, cutpoint: str = "optimal", no_match_label: int = -1) -> Any:
         """Return the label of each query, or `no_match_label` where its match is beyond a cut point.
@@ -163,6 +164,15 @@ class JudgedIndex(MaintainedIndex):
             raise InvalidInputError(f"labels[{int(np.argmax(unlabeled))}] is -1, which means that there is no label")
         return vectors, classes
 
+    def _keep_calibration(self, made: Calibration) -> Calibration:
+        """Use a calibration from now on, once it is on disk; a reader keeps it in memory alone."""
+        with self._threads.writing():
+            self._require_open()
+            if self._path is not None and self._lock is not None:
+                folder.write_calibration(self._path, made)
+            self._calibration = made
+        return made
+
     def _current_calibration(self, state: State) -> Calibration:
         found = self._calibration
         if isinstance(found, ArtifactError):
@@ -172,3 +182,8 @@ class JudgedIndex(MaintainedIndex):
         if found.sequence != state.sequence:
             raise InvalidInputError("the index has changed since it was calibrated; call calibrate again")
         return found
+
+
+def _require_records(state: State) -> None:
+    if not len(state.directory):
+        raise InvalidInputError("the index is empty; add records before it is calibrated")

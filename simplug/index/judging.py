@@ -37,7 +37,12 @@ def neighbors(state: State, queries: np.ndarray, k: int, where: Filter | None = 
 
 def matches(state: State, queries: np.ndarray, k: int, matcher: Matcher) -> tuple[np.ndarray, np.ndarray]:
     """Return the (q,) label and distance that a matcher gives each query."""
-    _, distances, labels = neighbors(state, state.recipe.distance.prepare(queries), k)
+    prepared = state.recipe.distance.prepare(queries)
+    condensed = state.condensations.of(state, matcher)
+    if condensed is not None:
+        labels, distances = condensed.neighbors(state, prepared, k)
+    else:
+        _, distances, labels = neighbors(state, prepared, k)
     return matcher.match(labels, distances.astype(np.float64))
 
 

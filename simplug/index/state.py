@@ -14,6 +14,7 @@ import numpy as np
 from simplug.api import Block, Engine, Records, scan
 from simplug.api.store import Rows
 from simplug.index import filtered, folder
+from simplug.index.condensed import Condensations
 from simplug.index.directory import Directory
 from simplug.index.fields import Fields
 from simplug.index.filters import Filter
@@ -35,6 +36,7 @@ class State:
         directory: Ids and labels by row, in memory.
         fields: Fields of payloads by row, in memory as far as filters have asked for them.
         selections: Vectors of the records that recent filters let pass.
+        condensations: What matchers make of the records.
         engine: The search structure.
         sequence: The number of commits that directory and engine reflect.
         stale: Whether a change was interrupted, so that directory and engine may not reflect the records.
@@ -63,6 +65,7 @@ class State:
         self.readonly = readonly
         self.fields = Fields()
         self.selections = filtered.Selections()
+        self.condensations = Condensations()
         self.stale = False
         self.damaged: dict[int, str] = {}
         self.saved: int | None = None

@@ -20,6 +20,7 @@ from simplug.kernel.config import to_config
 from simplug.kernel.errors import ArtifactError, SimplugError
 from simplug.kernel.plugins import plugins
 from simplug.kernel.registry import REGISTRIES
+from simplug.learn.fingerprint import fingerprint
 from simplug.learn.head import Head
 from simplug.learn.loss import ComponentLoss
 
@@ -222,12 +223,28 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
         """Return the k nearest records of one input, given without a batch axis."""
         return self.gallery.single_lookup(self.embed(np.asarray(x)[None])[0], k=k, **options)
 
+    def fingerprint(self) -> str:
+        """Return the sha256 of the weights that embeddings are made with, as 64 hexadecimal digits.
+
+        It changes with every step of training, and is the same for a model that was saved and loaded. What the loss
+        keeps, such as class vectors, is not in it: see :func:`simplug.learn.fingerprint.fingerprint`.
+        """
+        return fingerprint(self.embedding_model)
+
     def calibrate(self, x: Any, y: Any, *, verbose: int = 0, **options: Any) -> Calibration:
-        """Choose the distance beyond which a query is unknown; `options` as for :meth:`simplug.Index.calibrate`."""
-        return self.gallery.calibrate(self.embed(x, verbose=verbose), y, **options)
+        """Choose the distance beyond which a query is unknown; `options` as for :meth:`simplug.Index.calibrate`.
+
+        The model's :meth:`fingerprint` is kept with the cut points: they hold for these weights alone.
+        """
+        return self.gallery.calibrate(self.embed(x, verbose=verbose), y, model=self.fingerprint(), **options)
 
     def match(self, x: Any, cutpoint: str = "optimal", *, no_match_label: int = -1, verbose: int = 0) -> Any:
-        """Return the label of each input, or `no_match_label` where it is unknown; see :meth:`simplug.Index.match`."""
+        """Return the label of each input, or `no_match_label` where it is unknown; see :meth:`simplug.Index.match`.
+
+        Raises:
+            InvalidInputError: The model has been trained, or given other weights, since it was calibrated.
+        """
+        self._require_calibrated_weights()
         return self.gallery.match(self.embed(x, verbose=verbose), cutpoint=cutpoint, no_match_label=no_match_label)
 
     def evaluate_retrieval(
@@ -237,8 +254,22 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
         return self.gallery.evaluate_retrieval(self.embed(x, verbose=verbose), y, metrics, **options)
 
     def evaluate_classification(self, x: Any, y: Any, *, verbose: int = 0, **options: Any) -> Any:
-        """Score the matches of inputs at each cut point; see :meth:`simplug.Index.evaluate_classification`."""
+        """Score the matches of inputs at each cut point; see :meth:`simplug.Index.evaluate_classification`.
+
+        Raises:
+            InvalidInputError: The model has been trained, or given other weights, since it was calibrated.
+        """
+        self._require_calibrated_weights()
         return self.gallery.evaluate_classification(self.embed(x, verbose=verbose), y, **options)
+
+    def _require_calibrated_weights(self) -> None:
+        """Refuse cut points of other weights; those that were made without the model are the caller's to judge."""
+        calibration = self.gallery.calibration
+        if calibration is not None and calibration.model is not None and calibration.model != self.fingerprint():
+            raise InvalidInputError(
+                "the model has been trained or given other weights since it was calibrated; its records and cut points "
+                "are of the old ones: index and calibrate again"
+            )
 
     def index_size(self) -> int:
         """Return the number of records in the index."""

@@ -314,9 +314,29 @@ class TestFile:
 
     def test_json_gives_back_an_equal_calibration(self, calibration):
         assert Calibration.from_json(calibration.to_json()) == calibration
+        by_model = attrs.evolve(calibration, model="0f" * 32)
+        assert Calibration.from_json(by_model.to_json()) == by_model != calibration
         without = attrs.evolve(calibration, sequence=None)
         assert Calibration.from_json(without.to_json().encode()) == without
         assert without != calibration
+
+    def test_intervals_are_kept(self, calibration):
+        point = CutPoint("strict", 0.2, {"far": 0.001, "tar": 0.9}, {"far": (0.0, 0.002)}, 0.95)
+        made = attrs.evolve(calibration, cut_points={**calibration.cut_points, "strict": point})
+        assert Calibration.from_json(made.to_json()) == made
+
+    def test_a_calibration_of_the_first_format_is_read(self, calibration):
+        data = json.loads(calibration.to_json())
+        assert data.pop("format") == 2
+        del data["model"]
+        for point in data["cut_points"].values():
+            del point["intervals"], point["level"]
+        assert Calibration.from_json(json.dumps(data)) == calibration
+
+    def test_a_calibration_of_a_newer_format_is_refused(self, calibration):
+        text = calibration.to_json().replace('"format": 2', '"format": 3')
+        with pytest.raises(ArtifactError, match=r"has format 3; this is simplug .*, which reads up to format 2"):
+            Calibration.from_json(text)
 
     def test_whole_numbers_are_taken_for_scores(self, calibration):
         text = calibration.to_json().replace("1.0", "1")
@@ -341,6 +361,14 @@ class TestFile:
             (("curve", "distance"), "0.1", "damaged"),
             (("curve",), {}, "its curve has no distances"),
             (("sequence",), 1.5, "damaged"),
+            (("model",), 5, "must be str, not 5"),
+            (("format",), "2", "its format is '2'"),
+            (("format",), True, "its format is True"),
+            (("format",), 0, "its format is 0"),
+            (("cut_points", "optimal", "level"), 0.95, "no level between 0 and 1"),
+            (("cut_points", "optimal", "intervals"), {"f1": [0.2, 0.1]}, "an interval does not ascend"),
+            (("cut_points", "optimal", "intervals"), {"f1": [0.2]}, "damaged"),
+            (("cut_points", "optimal", "intervals"), {"f1": [0.1, "0.2"]}, "must be float, not '0.2'"),
         ],
     )
     def test_a_damaged_calibration_is_refused(self, calibration, path, value, text):

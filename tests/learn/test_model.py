@@ -76,6 +76,44 @@ def test_matches_are_labels_or_unknown(fitted):
     assert set(np.unique(model.match(strangers, no_match_label=-7))) <= {-7, 0, 1, 2, 3}
 
 
+def test_a_calibration_holds_for_the_weights_that_it_was_made_with(tmp_path):
+    x, y = examples(120)
+    model = small_model()
+    model.compile("sgd", loss="multi_similarity")
+    model.index(x[:60], y[:60])
+    calibration = model.calibrate(x[60:], y[60:])
+    assert calibration.model == model.fingerprint()
+    model.save(tmp_path / "saved")
+    model.fit(x[:60], y[:60], epochs=1, verbose=0)
+    for use in (lambda: model.match(x), lambda: model.evaluate_classification(x, y)):
+        with pytest.raises(InvalidInputError, match="trained or given other weights since it was calibrated"):
+            use()
+    # Whoever has embeddings of their own knows where they come from.
+    assert len(model.gallery.match(model.embed(x))) == 120
+    model.reset_index()
+    model.index(x[:60], y[:60])
+    model.calibrate(x[60:], y[60:])
+    assert len(model.match(x)) == 120
+    loaded = simplug.load(tmp_path / "saved")
+    assert loaded.fingerprint() == calibration.model
+    assert len(loaded.match(x)) == 120
+    loaded.set_weights([weight + 1e-3 for weight in loaded.get_weights()])
+    with pytest.raises(InvalidInputError, match="index and calibrate again"):
+        loaded.match(x)
+
+
+def test_the_fingerprint_is_of_what_embeds_alone():
+    inputs = keras.Input((8,))
+    normalized = keras.layers.BatchNormalization()(keras.layers.Dense(4)(inputs))
+    model = simplug.SimilarityModel(inputs, normalized)
+    first = model.fingerprint()
+    assert len(first) == 64
+    model.compile("adam", loss={"name": "arcface", "num_classes": 3})
+    assert model.fingerprint() == first
+    model.layers[2].moving_mean.assign_add(np.ones(4))
+    assert model.fingerprint() != first
+
+
 def test_retrieval_and_classification_are_scored(fitted):
     model, _, x, y = fitted
     scores = model.evaluate_retrieval(x[180:], y[180:], ["recall@1", "map@r"])
