@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simplug import api
+    from simplug import callbacks as callbacks
     from simplug import heads as heads
     from simplug import plots as plots
     from simplug.experiment.loading import load as load
@@ -48,7 +49,7 @@ _MODULES = {
 }
 """Where each public name that is no registry comes from."""
 
-_SUBMODULES = ("heads", "plots")
+_SUBMODULES = ("callbacks", "heads", "plots")
 """The modules whose own names are public."""
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "SimilarityModel",
     "augmenters",
     "backbones",
+    "callbacks",
     "datasets",
     "distances",
     "heads",
