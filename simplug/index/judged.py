@@ -91,6 +91,26 @@ class JudgedIndex(MaintainedIndex):
         matched = {name: np.where(distances <= point.distance, labels, unknown) for name, point in points.items()}
         return matched if cutpoint == "all" else matched[cutpoint]
 
+    def matches(
+        self, queries: Any, *, k: int = 1, matcher: str | Mapping[str, Any] | Matcher = "nearest"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the match of each query, however far it is: what cut points and scores of open sets are made of.
+
+        Args:
+            queries: (q, d) finite numbers.
+            k: How many neighbours the matcher sees.
+            matcher: How neighbours become a label and a distance.
+
+        Returns:
+            (q,) int64 labels and (q,) float64 distances; a query without a neighbour has distance inf, and its label
+            means nothing.
+        """
+        k = validation.neighbors_wanted(k)
+        vectors = validation.embeddings(queries, self.dim, self.distance, "queries")
+        chosen: Matcher = registry_of("matcher").build(matcher)
+        with self._reading() as state:
+            return judging.matches(state, vectors, k, chosen)
+
     def evaluate_retrieval(
         self,
         queries: Any,
