@@ -25,6 +25,11 @@ class Scores(dict[str, float]):
         super().__init__(values)
         self._sample = sample
 
+    @property
+    def has_intervals(self) -> bool:
+        """Whether these scores keep what they were made of, so that there are intervals of them."""
+        return self._sample is not None
+
     def intervals(self, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> dict[str, tuple[float, float]]:
         """Return the bootstrap interval of each score, as :func:`simplug.evaluation.intervals.bootstrap` makes it.
 
