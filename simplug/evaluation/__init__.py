@@ -8,18 +8,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from simplug.evaluation.clustering import evaluate_clustering as evaluate_clustering
+    from simplug.evaluation.embeddings import evaluate_embeddings as evaluate_embeddings
+    from simplug.evaluation.open_set import evaluate_open_set as evaluate_open_set
+    from simplug.evaluation.pairs import count_pairs as count_pairs
+    from simplug.evaluation.pairs import summarize_pairs as summarize_pairs
     from simplug.evaluation.scores import RetrievalScores as RetrievalScores
     from simplug.evaluation.scores import Scores as Scores
+    from simplug.evaluation.verification import VerificationScores as VerificationScores
+    from simplug.evaluation.verification import evaluate_verification as evaluate_verification
 
 _MODULES = {
     "RetrievalScores": "simplug.evaluation.scores",
     "Scores": "simplug.evaluation.scores",
+    "VerificationScores": "simplug.evaluation.verification",
+    "count_pairs": "simplug.evaluation.pairs",
+    "evaluate_clustering": "simplug.evaluation.clustering",
+    "evaluate_embeddings": "simplug.evaluation.embeddings",
+    "evaluate_open_set": "simplug.evaluation.open_set",
+    "evaluate_verification": "simplug.evaluation.verification",
+    "summarize_pairs": "simplug.evaluation.pairs",
 }
 """Where each public name comes from."""
 
 __all__ = [
     "RetrievalScores",
     "Scores",
+    "VerificationScores",
+    "count_pairs",
+    "evaluate_clustering",
+    "evaluate_embeddings",
+    "evaluate_open_set",
+    "evaluate_verification",
+    "summarize_pairs",
 ]
 
 

@@ -37,8 +37,26 @@ def embeddings_of(name: str, given: Any, distance: Distance) -> np.ndarray:
     """Return embeddings as (n, d) contiguous float32, each of which the distance is defined for.
 
     Raises:
-        InvalidInputError: They are no real numbers of shape (n, d), or a row holds NaN or infinity, is too large for
-            float32, or has no distance to others.
+        InvalidInputError: As for :func:`numbers_of`, or a row is too large for its square to fit float32, or has no
+            distance to others.
+    """
+    vectors = numbers_of(name, given)
+    invalid, reason = distance.invalid_rows(vectors)
+    if invalid.any():
+        raise InvalidInputError(f"{name}[{int(np.argmax(invalid))}] {reason} ({np.count_nonzero(invalid)} such rows)")
+    prepared = distance.prepare(vectors)
+    too_large = ~(np.einsum("ij,ij->i", prepared, prepared, dtype=np.float64) < LARGEST_SQUARE)
+    if too_large.any():
+        raise InvalidInputError(f"{name}[{int(np.argmax(too_large))}] is too large for its square to fit float32")
+    return vectors
+
+
+def numbers_of(name: str, given: Any) -> np.ndarray:
+    """Return embeddings as (n, d) contiguous float32.
+
+    Raises:
+        InvalidInputError: They are no real numbers of shape (n, d), or a row holds NaN, infinity or a number too large
+            for float32.
     """
     array = np.asarray(given)
     if array.ndim != 2 or array.shape[1] < 1:
@@ -49,17 +67,10 @@ def embeddings_of(name: str, given: Any, distance: Distance) -> np.ndarray:
         vectors = np.ascontiguousarray(array, dtype=np.float32)
     unusable = ~np.isfinite(vectors).all(axis=1)
     if unusable.any():
-        row = int(np.argmax(unusable))
         raise InvalidInputError(
-            f"{name}[{row}] holds NaN, infinity or what is too large for float32 ({np.count_nonzero(unusable)} such rows)"
+            f"{name}[{int(np.argmax(unusable))}] holds NaN, infinity or a number too large for float32 "
+            f"({np.count_nonzero(unusable)} such rows)"
         )
-    prepared = distance.prepare(vectors)
-    too_large = ~(np.einsum("ij,ij->i", prepared, prepared, dtype=np.float64) < LARGEST_SQUARE)
-    if too_large.any():
-        raise InvalidInputError(f"{name}[{int(np.argmax(too_large))}] is too large for its square to fit float32")
-    invalid, reason = distance.invalid_rows(vectors)
-    if invalid.any():
-        raise InvalidInputError(f"{name}[{int(np.argmax(invalid))}] {reason} ({np.count_nonzero(invalid)} such rows)")
     return vectors
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -94,22 +95,32 @@ def checked_matches(
     """
     truth = labels_of("true_labels", true_labels)
     matched = labels_of("matched_labels", matched_labels)
-    distances = np.asarray(matched_distances)
-    if distances.ndim != 1 or distances.dtype.kind not in "fiu":
-        raise InvalidInputError(
-            f"matched_distances have shape {distances.shape} and dtype {distances.dtype}; they are one number a query"
-        )
+    distances = checked_distances("matched_distances", matched_distances)
     require_lengths(true_labels=truth, matched_labels=matched, matched_distances=distances)
     if not len(truth):
         raise InvalidInputError("there are no queries: true_labels, matched_labels and matched_distances are empty")
+    return (truth == matched) & np.isfinite(distances), distances
+
+
+def checked_distances(name: str, given: Any) -> np.ndarray:
+    """Return distances of matches as (q,) float64, finite or inf.
+
+    Raises:
+        InvalidInputError: They are no numbers of shape (q,), or one is NaN or minus infinity.
+    """
+    distances = np.asarray(given)
+    if distances.ndim != 1 or distances.dtype.kind not in "fiu":
+        raise InvalidInputError(
+            f"{name} have shape {distances.shape} and dtype {distances.dtype}; they are one number a query"
+        )
     distances = distances.astype(np.float64)
     bad = np.flatnonzero(np.isnan(distances) | np.isneginf(distances))
     if bad.size:
         raise InvalidInputError(
-            f"matched_distances hold {distances[bad[0]]} at position {bad[0]} ({bad.size} such values); a distance is "
-            "a finite number, or inf where a query has no neighbour"
+            f"{name} hold {distances[bad[0]]} at position {bad[0]} ({bad.size} such values); a distance is a finite "
+            "number, or inf where a query has no neighbour"
         )
-    return (truth == matched) & np.isfinite(distances), distances
+    return distances
 
 
 def _positions(name: str, labels: np.ndarray, known: np.ndarray) -> np.ndarray:

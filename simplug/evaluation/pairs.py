@@ -1,0 +1,274 @@
+"""Pairs of examples, counted and summarized by their distance, in memory that does not grow with their number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+import numpy as np
+
+from simplug.api.distance import Distance
+from simplug.api.pair_counts import Distances, PairCounts, PairSummary
+from simplug.evaluation.checking import embeddings_of, labels_of, require_lengths
+from simplug.evaluation.pair_bins import Bins, Scale, binned, coarsened
+from simplug.evaluation.pair_blocks import Examples, Measure, PairBlock, measure_of, pair_blocks
+from simplug.kernel.errors import InvalidInputError
+from simplug.kernel.registry import registry_of
+
+_FEW = 1 << 22
+"""Up to so many pairs, each distance that occurs is a threshold."""
+
+_SAMPLED = 1 << 14
+"""Of about so many pairs the size of a typical distance is found."""
+
+_COARSER = 6
+"""By how many doublings the bins of cells are wider."""
+
+
+@attrs.frozen(eq=False)
+class Cells:
+    """Counts of the pairs of each two groups of examples.
+
+    Attributes:
+        groups: The (c, 2) groups that the two examples of a pair are of.
+        thresholds: (t,) float64 distances, ascending.
+        counts: (c, t, 2) int64 numbers of negative and of positive pairs from one threshold to the next.
+    """
+
+    groups: np.ndarray
+    thresholds: np.ndarray
+    counts: np.ndarray
+
+
+def count_pairs(
+    embeddings: Any,
+    labels: Any,
+    references: Any = None,
+    reference_labels: Any = None,
+    *,
+    distance: str | dict[str, Any] | Distance = "cosine",
+) -> PairCounts:
+    """Count positive and negative pairs by their distance: all that ROC, EER, TAR@FAR and thresholds are made of.
+
+    Without references these are the n (n - 1) / 2 pairs within one set, each once and no example with itself; with
+    references the n m pairs of each example with each reference. They are measured block after block, once, and none
+    is kept.
+
+    Up to 2**22 pairs are measured in float64, and each distinct distance, as float32, is a threshold. More of them are
+    measured in float32 where the distance has the space ``l2`` or ``ip``, and thresholds are the edges of narrow bins
+    at which the counts are exact, as measured: a bin is 8e-6 of the distance wide, but not less than 1e-6 of a typical
+    one; for a distance whose engine measures its square, as ``euclidean``, this holds for the square. Memory is some
+    100 MB beside the embeddings, whatever their number.
+
+    Args:
+        embeddings: (n, d) finite numbers.
+        labels: (n,) integer labels; a pair is positive when its two labels are equal.
+        references: (m, d) finite numbers; None for pairs within `embeddings`.
+        reference_labels: (m,) integer labels; to be given with references.
+        distance: The distance, measured from `embeddings` to `references`; within one set, where it is not symmetric,
+            from the earlier example to the later one.
+
+    Returns:
+        The counts.
+
+    Raises:
+        InvalidInputError: The arrays are unusable or do not fit together, or there is no positive or no negative pair.
+    """
+    measured = registry_of("distance").build(distance)
+    examples, others = checked_pairs(embeddings, labels, references, reference_labels, measured)
+    return counted(measured, examples, others)[0]
+
+
+def summarize_pairs(
+    embeddings: Any, labels: Any, *, distance: str | dict[str, Any] | Distance = "cosine"
+) -> PairSummary:
+    """Return number, mean, minimum and maximum of the distances of positive and of negative pairs.
+
+    The pairs are those of :func:`count_pairs` within one set, measured as there.
+
+    Args:
+        embeddings: (n, d) finite numbers.
+        labels: (n,) integer labels.
+        distance: The distance.
+
+    Returns:
+        The summary; where there is no positive or no negative pair, its count is 0 and its distances are NaN.
+
+    Raises:
+        InvalidInputError: The arrays are unusable, or there are fewer than two examples.
+    """
+    measured = registry_of("distance").build(distance)
+    examples = _checked(embeddings, labels, measured, "embeddings", "labels")
+    if len(examples) < 2:
+        raise InvalidInputError(f"there are {len(examples)} examples; a pair needs two")
+    measure = measure_of(measured, examples.embeddings, exact=_within(examples) <= _FEW)
+    parts: tuple[list[_Part], list[_Part]] = ([], [])
+    for block in pair_blocks(measure, examples):
+        distances = measure.distances(block.values)
+        for kind, part in enumerate(parts):
+            chosen = distances[block.positive == bool(kind)]
+            if chosen.size:
+                part.append((chosen.size, float(chosen.sum(dtype=np.float64)), chosen.min(), chosen.max()))
+    negative, positive = (_summary(part) for part in parts)
+    return PairSummary(positive=positive, negative=negative)
+
+
+def checked_pairs(
+    embeddings: Any, labels: Any, references: Any, reference_labels: Any, distance: Distance
+) -> tuple[Examples, Examples | None]:
+    """Return examples and references, of which there is a positive and a negative pair.
+
+    Raises:
+        InvalidInputError: As for :func:`count_pairs`.
+    """
+    examples = _checked(embeddings, labels, distance, "embeddings", "labels")
+    if (references is None) != (reference_labels is None):
+        raise InvalidInputError("references and reference_labels are given together, or neither of them")
+    if references is None:
+        require_both_kinds(examples.labels)
+        return examples, None
+    others = _checked(references, reference_labels, distance, "references", "reference_labels")
+    if others.embeddings.shape[1] != examples.embeddings.shape[1]:
+        raise InvalidInputError(
+            f"embeddings have {examples.embeddings.shape[1]} dimensions and references {others.embeddings.shape[1]}"
+        )
+    require_both_kinds(examples.labels, others.labels)
+    return examples, others
+
+
+def require_both_kinds(labels: np.ndarray, reference_labels: np.ndarray | None = None) -> None:
+    """Refuse labels of which there is no positive pair, or no negative one.
+
+    Args:
+        labels: (n,) labels.
+        reference_labels: (m,) labels; None for pairs within `labels`.
+    """
+    if reference_labels is None:
+        if len(labels) < 2:
+            raise InvalidInputError(f"there are {len(labels)} examples; a pair needs two")
+        sizes = np.unique(labels, return_counts=True)[1]
+        positive = int((sizes * (sizes - 1) // 2).sum())
+        pairs = len(labels) * (len(labels) - 1) // 2
+        what = f"{len(labels)} examples"
+    else:
+        if not len(labels) or not len(reference_labels):
+            raise InvalidInputError(
+                f"there are {len(labels)} examples and {len(reference_labels)} references; a pair needs one of each"
+            )
+        names, sizes = np.unique(reference_labels, return_counts=True)
+        places = np.minimum(np.searchsorted(names, labels), len(names) - 1)
+        positive = int(sizes[places][names[places] == labels].sum())
+        pairs = len(labels) * len(reference_labels)
+        what = f"{len(labels)} examples and {len(reference_labels)} references"
+    if not positive:
+        raise InvalidInputError(f"there is no positive pair: no two of the {what} have the same label")
+    if positive == pairs:
+        raise InvalidInputError(f"there is no negative pair: all {what} have the label {labels[0]}")
+
+
+def counted(
+    distance: Distance, examples: Examples, references: Iterable[Examples] | Examples | None, total: int = 0
+) -> tuple[PairCounts, Cells]:
+    """Count pairs as :func:`count_pairs` does, and those of each two groups apart.
+
+    Args:
+        distance: What to measure.
+        examples: The examples that pairs are measured from.
+        references: Those that pairs are measured to, or blocks of them; None for pairs within `examples`.
+        total: How many references there are, if they come in blocks.
+
+    Returns:
+        The counts of all pairs, and the counts of cells in coarser bins.
+    """
+    if isinstance(references, Examples):
+        references, total = [references], len(references)
+    few = (_within(examples) if references is None else len(examples) * total) <= _FEW
+    measure = measure_of(distance, examples.embeddings, exact=few)
+    tally = _Tally(measure, exact=few)
+    for block in pair_blocks(measure, examples, references):
+        tally.add(block)
+    return tally.counts(), tally.cells()
+
+
+_Part = tuple[int, float, float, float]
+"""Number, sum, minimum and maximum of some distances."""
+
+
+class _Tally:
+    """Counts of the pairs so far, of all and of each cell."""
+
+    def __init__(self, measure: Measure, *, exact: bool) -> None:
+        self._measure = measure
+        self._typical = 0.0
+        self._all = Bins()
+        self._cells: dict[tuple[int, int], Bins] = {}
+        self._exact = exact
+        self._values: list[np.ndarray] = []
+        self._positive: list[np.ndarray] = []
+
+    def add(self, block: PairBlock) -> None:
+        """Count some pairs; their values are written over."""
+        if self._exact:
+            self._values.append(block.values.copy())
+            self._positive.append(block.positive)
+        if not self._typical:
+            self._typical = _typical(block.values)
+        # Values are all 0 as long as none is typical; they have bin 0 on every scale.
+        scale = Scale(self._typical or 1.0)
+        first, counts = binned(scale.numbers(block.values), block.positive)
+        if not self._exact:
+            self._all.add(first, counts)
+        self._cells.setdefault(block.cell, Bins()).add(*coarsened(first, counts, _COARSER))
+
+    def counts(self) -> PairCounts:
+        """Return the counts of all pairs."""
+        if self._exact:
+            return _exact_counts(np.concatenate(self._values), np.concatenate(self._positive))
+        numbers, counts = self._all.filled()
+        thresholds = self._measure.distances(Scale(self._typical or 1.0).edges(numbers))
+        negatives, positives = np.cumsum(counts, axis=0).T
+        return PairCounts(thresholds, positives, negatives)
+
+    def cells(self) -> Cells:
+        """Return the counts of each cell."""
+        filled = {cell: bins.filled() for cell, bins in self._cells.items()}
+        numbers = np.unique(np.concatenate([held for held, _ in filled.values()]))
+        counts = np.zeros((len(filled), len(numbers), 2), dtype=np.int64)
+        for table, (held, of_cell) in zip(counts, filled.values(), strict=True):
+            table[np.searchsorted(numbers, held)] = of_cell
+        thresholds = self._measure.distances(Scale(self._typical or 1.0, _COARSER).edges(numbers))
+        return Cells(np.array(list(filled), dtype=np.int64), thresholds, counts)
+
+
+def _exact_counts(distances: np.ndarray, positive: np.ndarray) -> PairCounts:
+    """Count (p,) pairs within each distance that occurs."""
+    near, far = np.sort(distances[positive]), np.sort(distances[~positive])
+    thresholds = np.union1d(near, far)
+    positives, negatives = (np.searchsorted(part, thresholds, side="right") for part in (near, far))
+    return PairCounts(thresholds.astype(np.float64), positives, negatives)
+
+
+def _typical(values: np.ndarray) -> float:
+    """Return the median size of some of the values that are not 0; 0 where there is none."""
+    if not values.any():
+        return 0.0
+    sizes = np.abs(values[values != 0])
+    return float(np.median(sizes[:: max(1, len(sizes) // _SAMPLED)]))
+
+
+def _summary(parts: list[_Part]) -> Distances:
+    if not parts:
+        return Distances(0, np.nan, np.nan, np.nan)
+    counts, sums, least, most = zip(*parts, strict=True)
+    return Distances(sum(counts), sum(sums) / sum(counts), float(min(least)), float(max(most)))
+
+
+def _within(examples: Examples) -> int:
+    return len(examples) * (len(examples) - 1) // 2
+
+
+def _checked(embeddings: Any, labels: Any, distance: Distance, name: str, name_of_labels: str) -> Examples:
+    examples = Examples(embeddings_of(name, embeddings, distance), labels_of(name_of_labels, labels))
+    require_lengths(**{name: examples.embeddings, name_of_labels: examples.labels})
+    return examples
