@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from simplug.plots.gallery import neighbor_gallery as neighbor_gallery
     from simplug.plots.history import loss_curve as loss_curve
     from simplug.plots.history import score_history as score_history
+    from simplug.plots.overlay import loss_curves as loss_curves
+    from simplug.plots.overlay import roc_curves as roc_curves
     from simplug.plots.pairs import distance_histogram as distance_histogram
     from simplug.plots.pairs import roc_curve as roc_curve
     from simplug.plots.projection import projection as projection
@@ -23,9 +25,11 @@ _MODULES = {
     "confusion_matrix": "simplug.plots.confusion",
     "distance_histogram": "simplug.plots.pairs",
     "loss_curve": "simplug.plots.history",
+    "loss_curves": "simplug.plots.overlay",
     "neighbor_gallery": "simplug.plots.gallery",
     "projection": "simplug.plots.projection",
     "roc_curve": "simplug.plots.pairs",
+    "roc_curves": "simplug.plots.overlay",
     "score_curve": "simplug.plots.calibration",
     "score_history": "simplug.plots.history",
 }
@@ -35,9 +39,11 @@ __all__ = [
     "confusion_matrix",
     "distance_histogram",
     "loss_curve",
+    "loss_curves",
     "neighbor_gallery",
     "projection",
     "roc_curve",
+    "roc_curves",
     "score_curve",
     "score_history",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simplug.kernel.errors import InvalidInputError
-from simplug.plots.style import INK, MUTED, PAPER, SERIES, WIDTH, name_axes, new_figure
+from simplug.plots.style import INK, MUTED, ON_COLOR, SERIES, WIDTH, name_axes, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +58,7 @@ def confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     name_axes(axes, "matched label", "true label")
     if size <= _WITH_COUNTS:
         for row, column in zip(*np.nonzero(counts), strict=True):
-            color = PAPER if share[row, column] > 0.5 else INK
+            color = ON_COLOR if share[row, column] > 0.5 else INK
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=7.5, color=color)
     return figure
 

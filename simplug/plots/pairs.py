@@ -41,7 +41,7 @@ class RocPoint:
 def roc_curve(counts: PairCounts) -> Figure:
     """Draw the true accept rate over the false accept rate, the latter on a logarithmic axis.
 
-    The equal error rate and the true accept rates at 1e-1 … 1e-5 are marked; a rate that would ask for less than one
+    The dotted line is chance. The equal error rate and the true accept rates at 1e-1 … 1e-5 are marked; a rate that would ask for less than one
     negative pair is left out.
 
     Args:
@@ -75,15 +75,15 @@ def roc_curve(counts: PairCounts) -> Figure:
         markersize=6,
         color=WRONG,
         markeredgecolor=PAPER,
-        label=f"equal error rate {error.far:.3f}",
+        label=f"EER {error.far:.3f}",
         clip_on=False,
     )
     chance = np.geomspace(least, 1, 50)
-    axes.plot(chance, chance, color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="chance")
+    axes.plot(chance, chance, color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
     axes.set_xscale("log")
     axes.set(xlim=(least, 1), ylim=(0, 1.02))
     name_axes(axes, "false accept rate (share of negative pairs)", "true accept rate")
-    add_legend(axes, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1, handletextpad=0.4)
+    add_legend(axes, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, columnspacing=1.2, handletextpad=0.3)
     return figure
 
 

@@ -16,6 +16,8 @@ INK = "#1c2733"
 MUTED = "#5d6b7a"
 GRID = "#dfe5eb"
 PAPER = "#ffffff"
+ON_COLOR = "#fefefe"
+"""Text on a strong colour, which is light in a dark theme, too."""
 
 SERIES = ("#0a6ebd", "#c8500a", "#0b8a6a", "#b0478f", "#a87b00", "#6a53c4", "#5f6b76", "#8d5a2b")
 """The colours of lines and classes, in their order."""
@@ -29,7 +31,7 @@ RIGHT, WRONG = SERIES[0], SERIES[1]
 OF_METRIC = {"f1": 0, "precision": 1, "recall": 2, "fpr": 3, "npv": 4, "binary_accuracy": 5}
 """The place in :data:`SERIES` of metrics that are often drawn; a metric has one colour in every figure."""
 
-WIDTH, HEIGHT = 4.4, 3.0
+WIDTH, HEIGHT = 4.0, 2.8
 """Inches. A picture of this size can be read on a telephone, and two stand side by side on a desk."""
 
 

@@ -26,6 +26,27 @@ def subtitle(findings: Findings) -> str:
     )
 
 
+def parts(findings: Findings) -> Html:
+    """Return what was trained, and how, in a few lines."""
+    config = findings.config
+    train = config.get("train", {})
+    optimizer = train.get("optimizer", {})
+    loss = config.get("loss", {})
+    told = {
+        "data set": f"{name_in(config, 'dataset')}, {len(findings.selection.training):,} examples trained on",
+        "loss": _with(name_in(config, "loss"), [name_in(loss, "distance"), "distance"]),
+        "miner": name_in(loss, "miner"),
+        "sampler": name_in(config, "sampler"),
+        "augmenter": name_in(config, "augmenter"),
+        "backbone": f"{name_in(config, 'backbone')}, {findings.evaluation.embeddings.shape[1]} dimensions",
+        "optimizer": _with(name_in(train, "optimizer"), ["learning rate", f"{optimizer.get('learning_rate', '?')}"]),
+        "training": f"{len(findings.history)} epochs of {train.get('steps_per_epoch', '?')} steps",
+        "search": _with(name_in(config.get("index", {}), "search"), ["in", name_in(config.get("index", {}), "store")]),
+    }
+    rows = [join([element("dt", name), element("dd", words)]) for name, words in told.items() if "?" not in words]
+    return element("dl", *rows, class_="facts")
+
+
 def config(findings: Findings) -> Html:
     """Return the resolved config, from which the run can be repeated."""
     toml = dumps({name: value for name, value in findings.config.items() if name != "made_with"})
@@ -40,7 +61,11 @@ def versions(findings: Findings, lines: Sequence[str]) -> Html:
     return join([element("p", " · ".join(words)), *(element("p", line) for line in lines)])
 
 
+def _with(words: str, more: Sequence[str]) -> str:
+    return f"{words}, {' '.join(more)}"
+
+
 def name_in(config: Mapping[str, Any], section: str) -> str:
     """Return the name of the component of a section."""
-    part = config.get(section, "?")
+    part = config.get(section, "?") if isinstance(config, Mapping) else "?"
     return str(part.get("name", "?")) if isinstance(part, Mapping) else str(part)

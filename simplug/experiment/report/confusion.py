@@ -9,12 +9,17 @@ import numpy as np
 
 from simplug.experiment.report import numbers
 from simplug.experiment.report.charts import chart
-from simplug.experiment.report.findings import UNKNOWN_NAME, Findings
+from simplug.experiment.report.findings import Findings
 from simplug.experiment.report.html import Html, element, join, table
 from simplug.plots.confusion import confusion_matrix
 
 _PAIRS = 12
+_BESIDE = 20
+"""Of more classes, the matrix needs the whole width."""
+
 _SHOWN = 25
+
+_FIRST = ("matching_accuracy", "unknown")
 
 
 def matrix(findings: Findings) -> Html:
@@ -28,23 +33,21 @@ def matrix(findings: Findings) -> Html:
     )
     rows = []
     for row, column in confused_pairs(findings)[:_PAIRS]:
-        taken = UNKNOWN_NAME if column == len(labels) else names[column]
         share = counts[row, column] / counts[row].sum()
-        rows.append([names[row], taken, numbers.count(counts[row, column]), f"{100 * share:.1f} %"])
+        rows.append([names[row], names[column], numbers.count(counts[row, column]), f"{100 * share:.1f} %"])
     if not rows:
-        beside = element("p", "No query was matched wrongly.", class_="hint")
+        beside = element("p", "No query was matched with a wrong label.", class_="hint")
     else:
         head = ["true label", "matched with", "queries", "of its class"]
         beside = join([element("h3", "Most often confused"), table(head, rows, class_="names")])
-    return element("div", drawn, element("div", beside), class_="charts")
+    place = "charts wide" if len(names) > _BESIDE else "charts"
+    return element("div", drawn, element("div", beside), class_=place)
 
 
 def confused_pairs(findings: Findings) -> list[tuple[int, int]]:
-    """Return the (row, column) places of wrong matches in the confusion matrix, most frequent first."""
-    counts = findings.evaluation.confusion.copy()
-    size = len(counts)
-    known = np.isin(findings.selection.classes, findings.selection.known)
-    counts[np.arange(size), np.where(known, np.arange(size), size)] = 0
+    """Return the (row, column) places of wrong labels in the confusion matrix, most frequent first."""
+    counts = findings.evaluation.confusion[:, :-1].copy()
+    np.fill_diagonal(counts, 0)
     order = np.argsort(-counts, axis=None, kind="stable")
     places = zip(*np.unravel_index(order, counts.shape), strict=True)
     return [(int(row), int(column)) for row, column in places if counts[row, column]]
@@ -53,16 +56,20 @@ def confused_pairs(findings: Findings) -> list[tuple[int, int]]:
 def classes(findings: Findings) -> Html:
     """Return the table of classes, worst first, which sorts by any of its columns."""
     per_class = findings.evaluation.per_class
-    labels = list(dict.fromkeys(label for scores in per_class.values() for label in scores if label != "queries"))
+    told = dict.fromkeys(label for scores in per_class.values() for label in scores)
+    # What the table is sorted by stands first, where it is seen on a narrow screen, too.
+    labels = [label for label in _FIRST if label in told]
+    labels += [label for label in told if label not in {*labels, "queries"}]
     order = sorted(per_class, key=lambda label: _badness(per_class[label], labels))
     rows = [_row(findings, label, labels) for label in order]
     kind = ["kind"] if findings.has_kinds else []
-    first = "matching_accuracy" if "matching_accuracy" in labels else (labels or [""])[0]
+    first = numbers.words(labels[0])
     head = [
-        _heading(name, "ascending" if name == numbers.words(first) else None)
+        _heading(name, "ascending" if name == first else None)
         for name in ["class", *kind, "queries", *map(numbers.words, labels)]
     ]
-    parts = [table(head, rows, class_="sortable" + (" short" if len(rows) > _SHOWN else ""), id="classes")]
+    kinds = ["sortable", *(["names"] if kind else []), *(["short"] if len(rows) > _SHOWN else [])]
+    parts = [table(head, rows, class_=" ".join(kinds), id="classes")]
     if len(rows) > _SHOWN:
         words = f"Show all {len(rows):,} classes"
         parts.append(element("button", words, type="button", class_="more", aria_controls="classes"))
@@ -70,9 +77,8 @@ def classes(findings: Findings) -> Html:
 
 
 def _badness(scores: Mapping[str, float], labels: Sequence[str]) -> tuple[float, ...]:
-    """Return what classes are ordered by: matching accuracy, then the other scores; what is not known comes last."""
-    first = [label for label in ("matching_accuracy",) if label in labels]
-    values = [scores.get(label, math.inf) for label in [*first, *labels] if label != "unknown"]
+    """Return what classes are ordered by: their scores from left to right; what is not known comes last."""
+    values = [scores.get(label, math.inf) for label in labels if label != "unknown"]
     return tuple(value if math.isfinite(value) else math.inf for value in values)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simplug.experiment.report import numbers
+from simplug.experiment.report import about, numbers
 from simplug.experiment.report.charts import chart
 from simplug.experiment.report.findings import Findings
 from simplug.experiment.report.html import Html, element, join, table
@@ -19,7 +19,7 @@ def training(findings: Findings) -> Html:
     charts = [chart(loss_curve(findings.history), f"loss by epoch. {words}", f"{words}; {seconds:,.0f} s in all.")]
     if scores_in(findings.history):
         charts.append(chart(score_history(findings.history), "scores by epoch", "Scores on the way."))
-    return element("div", *charts, class_="charts")
+    return element("div", *charts, element("div", about.parts(findings)), class_="charts")
 
 
 def threshold(findings: Findings) -> Html:
@@ -62,7 +62,6 @@ def pairs(findings: Findings) -> Html:
     return join(
         [
             element("p", told, class_="hint"),
-            element("div", *charts, class_="charts"),
-            table(["rate", "value", "distance"], rows),
+            element("div", *charts, table(["rate", "value", "distance"], rows), class_="charts three"),
         ]
     )

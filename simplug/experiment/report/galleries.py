@@ -95,8 +95,8 @@ def _confused(findings: Findings, shown: set[int]) -> list[int]:
     labels = findings.selection.test.labels
     found: list[int] = []
     for row, column in confused_pairs(findings):
-        if column == len(classes) or len(found) == _ROWS:
-            continue
+        if len(found) == _ROWS:
+            break
         queries = np.flatnonzero((labels == classes[row]) & (evaluation.matched == classes[column]))
         queries = queries[np.argsort(evaluation.distances[queries], kind="stable")]
         found += [int(query) for query in queries if int(query) not in shown][:1]

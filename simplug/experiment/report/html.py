@@ -41,7 +41,7 @@ def element(tag: str, *content: str, **attributes: str | int | float | None) -> 
 
 def picture(url: str, description: str) -> Html:
     """Return an image, which has no content and no end."""
-    return Html(f'<img src="{escape(url)}" alt="{escape(description)}" loading="lazy">')
+    return Html(f'<img src="{escape(url)}" alt="{escape(description)}">')
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]], **attributes: str | None) -> Html:

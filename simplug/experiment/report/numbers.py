@@ -31,6 +31,11 @@ def interval(bounds: tuple[float, float] | None) -> str:
     return f"{score(bounds[0])} to {score(bounds[1])}"
 
 
+def short(name: str, longest: int = 18) -> str:
+    """Return a name that fits where there is little room."""
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
 def words(label: str) -> str:
-    """Return the name of a score as it is read."""
-    return {"unknown": "called unknown"}.get(label, label.replace("_", " "))
+    """Return the name of a score: that of a metric as a config has it, our own as they are read."""
+    return {"unknown": "called unknown", "matching_accuracy": "matching accuracy"}.get(label, label)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from simplug.experiment.report import numbers
 from simplug.experiment.report.findings import Findings
 from simplug.experiment.report.html import Html, element, join
 from simplug.experiment.report.pictures import is_image, sheet
@@ -97,7 +98,7 @@ def _drawing(findings: Findings, method: str, plane: Projected, shown: np.ndarra
     if len(place_of) <= _NAMED:
         for label in np.unique(labels).tolist():
             x, y = np.median(points[labels == label], axis=0)
-            names.append(element("text", findings.name_of(label), x=f"{x:.1f}", y=f"{y:.1f}"))
+            names.append(element("text", numbers.short(findings.name_of(label)), x=f"{x:.1f}", y=f"{y:.1f}"))
     drawing = element(
         "svg",
         element("defs", *shapes),

@@ -27,16 +27,17 @@ def headlines(findings: Findings) -> Html:
     cards = []
     for label in _card_labels(findings):
         value, bounds = groups["all"][label], intervals.get("all", {}).get(label)
-        about = [f"{name} {numbers.score(scores.get(label))}" for name, scores in groups.items() if name != "all"]
+        others = {name: scores for name, scores in groups.items() if name != "all"}
+        about = [element("span", f"{name} {numbers.score(scores.get(label))}") for name, scores in others.items()]
         parts = [
             element("h3", numbers.words(label)),
             element("p", numbers.score(value), class_="value"),
             _bar(value, bounds) if 0 <= value <= 1 else Html(),
         ]
         if numbers.interval(bounds):
-            parts.append(element("p", f"95 % interval {numbers.interval(bounds)}", class_="small"))
+            parts.append(element("p", numbers.interval(bounds), class_="small", title="95 % interval"))
         if about:
-            parts.append(element("p", " · ".join(about), class_="small"))
+            parts.append(element("p", join(about, " "), class_="small"))
         cards.append(element("div", *parts, class_="card", title=explained.get(label)))
     return element("div", *cards, class_="cards")
 
@@ -50,8 +51,8 @@ def groups_table(findings: Findings) -> Html:
         cells = [element("td", f"{name} classes"), element("td", numbers.count(scores["queries"]))]
         for label in labels:
             bounds = numbers.interval(intervals.get(name, {}).get(label))
-            below = [element("br"), element("small", bounds)] if bounds else []
-            cells.append(element("td", numbers.score(scores.get(label)), *below))
+            below = element("small", bounds) if bounds else ""
+            cells.append(element("td", numbers.score(scores.get(label)), below))
         rows.append(cells)
     head = ["queries of", "queries", *map(numbers.words, labels)]
     meanings = [
