@@ -1,115 +1,122 @@
-"""Scores of ranked neighbours."""
+"""Retrieval scores of embeddings by their exact neighbours, without an index."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from simplug.api.distance import Distance
 from simplug.api.metric import RetrievalMetric
-from simplug.evaluation.checking import by_label, labels_of, require_integers, require_lengths
-from simplug.evaluation.scores import RetrievalScores, checked_average
+from simplug.evaluation.checking import built_metrics, embeddings_of, labels_of, require_lengths
+from simplug.evaluation.cores import cores
+from simplug.evaluation.ranked import Block, counts_of, score_in_blocks
+from simplug.evaluation.ranking import Gallery, Queries
+from simplug.evaluation.scores import RetrievalScores
 from simplug.kernel.errors import InvalidInputError
+from simplug.kernel.registry import registry_of
+
+_MEMORY = 1 << 28
+"""How many bytes the distances that are in memory at once may take."""
 
 
-def depth(metrics: Sequence[RetrievalMetric], relevant: np.ndarray) -> int:
-    """Return how many neighbours the metrics need; it may be more than the gallery holds.
-
-    Args:
-        metrics: The metrics, at least one.
-        relevant: (q,) numbers of records with the query's label in the gallery, the query itself left out.
-
-    Raises:
-        InvalidInputError: There is no metric, one of another task, or no query with a relevant record.
-    """
-    by_label(metrics, RetrievalMetric)
-    counts = _relevant_counts(relevant)
-    counted = _scored(counts)
-    return max(metric.depth(counts[counted]) for metric in metrics)
-
-
-def score_retrieval(
-    metrics: Sequence[RetrievalMetric],
-    neighbor_labels: np.ndarray,
-    filled: np.ndarray,
-    query_labels: np.ndarray,
-    relevant: np.ndarray,
+def evaluate_retrieval(
+    queries: Any,
+    labels: Any,
+    gallery: Any = None,
+    gallery_labels: Any = None,
     *,
+    metrics: Sequence[Any],
+    distance: str | Mapping[str, Any] | Distance = "cosine",
     average: str = "micro",
+    query_rows: Any = None,
 ) -> RetrievalScores:
-    """Score ranked neighbours.
+    """Score the exact neighbours of embeddings, on all cores and in bounded memory.
 
-    Queries without a relevant record in the gallery are left out: no ranking could be right for them.
+    Without a gallery, the queries are each other's, and each is left out of its own neighbours: itself, not what
+    happens to equal it. Neighbours are ranked by their distance in float32, which is calculated in float64; those at
+    one distance stay in the order of the gallery. :class:`simplug.evaluation.ranking.Gallery` says what rounding can
+    do. Beside the embeddings, memory is that of some hundred megabytes, however many queries there are and however
+    many neighbours the metrics need.
+
+    A query whose label the gallery does not have is left out of the scores, and counted. Where the gallery holds fewer
+    neighbours than a metric looks at, the others count as misses. With one class alone every neighbour is a hit.
 
     Args:
-        metrics: The metrics, at least one.
-        neighbor_labels: (q, n) integer labels of the neighbours, nearest first, as many as :func:`depth` asks for or
-            the whole gallery.
-        filled: (q, n) booleans: whether a neighbour is there; labels of other places mean nothing.
-        query_labels: (q,) integer labels.
-        relevant: (q,) numbers of records with the query's label in the gallery, the query itself left out.
-        average: ``"micro"``, the mean over queries, or ``"macro"``, the mean over classes of the mean over the
-            queries of each class.
+        queries: (q, d) finite numbers, taken as float32.
+        labels: (q,) their integer labels.
+        gallery: (n, d) finite numbers; None for the queries.
+        gallery_labels: (n,) their integer labels; None for those of the queries.
+        metrics: Retrieval metrics, by name such as ``"map@r"``, as tables or instances.
+        distance: How far two embeddings are apart: a name, a table or an instance.
+        average: ``"micro"``, over queries, or ``"macro"``, over classes.
+        query_rows: (q,) which row of the gallery each query is itself, where the gallery holds the queries: each is
+            left out of its own neighbours.
 
     Returns:
-        A dict from the label of each metric to its score, which also says how many queries were scored and left out.
+        The score of each metric by its label, with the values of the queries.
 
     Raises:
-        InvalidInputError: The arrays do not fit together, no query has a relevant record, more relevant neighbours
-            are given than `relevant` allows, or the average is unknown.
+        InvalidInputError: The arrays do not fit together, hold NaN or infinity or what the distance is not defined
+            for, are empty, or no query has a relevant neighbour; or a metric or the average is none.
     """
-    labelled = by_label(metrics, RetrievalMetric)
-    checked_average(average)
-    classes = labels_of("query_labels", query_labels)
-    counts = _relevant_counts(relevant)
-    neighbors, filled = np.asarray(neighbor_labels), np.asarray(filled)
-    if neighbors.ndim != 2 or neighbors.shape != filled.shape:
+    built = list(built_metrics(metrics, RetrievalMetric).values())
+    measure: Distance = registry_of("distance").build(distance)
+    vectors, classes = _labelled("queries", queries, "labels", labels, measure)
+    if (gallery is None) != (gallery_labels is None):
+        raise InvalidInputError("gallery and gallery_labels come together; one of them is None")
+    if gallery is None:
+        if query_rows is not None:
+            raise InvalidInputError("query_rows tells where in a gallery the queries are, but there is no gallery")
+        others, other_classes = vectors, classes
+        rows: np.ndarray | None = np.arange(len(vectors))
+    else:
+        others, other_classes = _labelled("gallery", gallery, "gallery_labels", gallery_labels, measure)
+        if others.shape[1] != vectors.shape[1]:
+            raise InvalidInputError(
+                f"queries have dimension {vectors.shape[1]} and the gallery {others.shape[1]}; both are the same"
+            )
+        rows = None if query_rows is None else _rows(query_rows, len(vectors), len(others))
+    relevant = counts_of(other_classes, classes)
+    if rows is not None:
+        relevant = relevant - (other_classes[rows] == classes)
+    prepared = measure.prepare(vectors)
+    ranked = Gallery(measure, prepared if others is vectors else measure.prepare(others), other_classes)
+    asked = Queries(prepared, classes, rows)
+    reachable = len(ranked) - (rows is not None)
+    threads = cores()
+
+    def at_once(depth: int) -> int:
+        each = -(-len(classes) // threads)
+        return min(each, ranked.at_once(min(depth, reachable), _MEMORY // threads))
+
+    def hits(block: Block) -> np.ndarray:
+        return ranked.hits(asked.some(block.which), min(block.depth, reachable))
+
+    return score_in_blocks(built, classes, relevant, hits, at_once, average=average, parallel=True)
+
+
+def _labelled(
+    name: str, embeddings: Any, labels_name: str, labels: Any, distance: Distance
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return embeddings and their labels, checked."""
+    vectors = embeddings_of(name, embeddings, distance)
+    classes = labels_of(labels_name, labels)
+    require_lengths(**{name: vectors, labels_name: classes})
+    if not len(vectors):
+        raise InvalidInputError(f"{name} is empty; there is nothing to score")
+    return vectors, classes
+
+
+def _rows(given: Any, queries: int, gallery: int) -> np.ndarray:
+    """Return where in the gallery the queries are, checked."""
+    rows = labels_of("query_rows", given)
+    if len(rows) != queries:
+        raise InvalidInputError(f"query_rows are {len(rows)}, and queries {queries}; they are one a query")
+    wrong = np.flatnonzero((rows < 0) | (rows >= gallery))
+    if wrong.size:
         raise InvalidInputError(
-            f"neighbor_labels have shape {neighbors.shape} and filled {filled.shape}; both are (queries, neighbours)"
+            f"query_rows[{wrong[0]}] is {rows[wrong[0]]}; it is a row of the gallery, from 0 to {gallery - 1}"
         )
-    require_integers("neighbor_labels", neighbors)
-    if filled.dtype != np.bool_:
-        raise InvalidInputError(f"filled has dtype {filled.dtype}; it is booleans")
-    require_lengths(neighbor_labels=neighbors, query_labels=classes, relevant=counts)
-    hits = filled & (neighbors == classes[:, np.newaxis])
-    counted = _scored(counts)
-    _require_consistent(hits, filled, counts, needed=depth(metrics, counts))
-    hits, counts, classes = hits[counted], counts[counted], classes[counted]
-    values = {label: metric.score(hits, counts) for label, metric in labelled.items()}
-    return RetrievalScores(values, classes, counted, average)
-
-
-def _relevant_counts(relevant: np.ndarray) -> np.ndarray:
-    counts = labels_of("relevant", relevant)
-    if np.any(counts < 0):
-        raise InvalidInputError(
-            f"relevant holds {counts.min()}; it is how many records of the gallery have the query's label"
-        )
-    return counts
-
-
-def _scored(relevant: np.ndarray) -> np.ndarray:
-    """Return (q,) booleans: which queries can be scored."""
-    if not np.any(relevant):
-        raise InvalidInputError(
-            f"none of the {len(relevant)} queries has a record with its label in the gallery; there is nothing to score"
-        )
-    return relevant > 0
-
-
-def _require_consistent(hits: np.ndarray, filled: np.ndarray, relevant: np.ndarray, *, needed: int) -> None:
-    """Refuse neighbours that would give a wrong score without a sign of it."""
-    found = np.count_nonzero(hits, axis=1)
-    excess = np.flatnonzero(found > relevant)
-    if excess.size:
-        row = excess[0]
-        raise InvalidInputError(
-            f"query {row} has {found[row]} neighbours with its label, but relevant says that the gallery holds "
-            f"{relevant[row]}; leave the query itself out of both or of neither"
-        )
-    # A full row without all the relevant records shows that the gallery holds more than was fetched.
-    width = hits.shape[1]
-    if width < needed and np.any(filled.all(axis=1) & (found < relevant)):
-        raise InvalidInputError(
-            f"{width} neighbours a query are given, but the metrics need {needed} or the whole gallery"
-        )
+    return rows

@@ -9,7 +9,9 @@ import attrs
 import numpy as np
 
 from simplug.api import Matcher
+from simplug.evaluation import pair_calibration
 from simplug.evaluation.calibration import Calibration
+from simplug.evaluation.scores import RetrievalScores
 from simplug.index import folder, judging, validation
 from simplug.index.maintained import MaintainedIndex
 from simplug.index.state import State
@@ -63,6 +65,54 @@ class JudgedIndex(MaintainedIndex):
             sequence = state.sequence
             matches = judging.matches(state, queries, k, chosen)
         found = judging.calibrate(classes, *matches, metric, targets, extra_metrics, k, chosen)
+        return self._keep_calibration(attrs.evolve(found, sequence=sequence, model=model))
+
+    def calibrate_pairs(
+        self,
+        embeddings: Any,
+        labels: Any,
+        *,
+        targets: Mapping[str, Mapping[str, float]],
+        prior: float | None = None,
+        level: float = 0.95,
+        model: str | None = None,
+    ) -> Calibration:
+        """Choose distances by what they mean for pairs of examples, with confidence intervals; they are saved.
+
+        The pairs are those within `embeddings`; the records play no part. See
+        :func:`simplug.evaluation.calibrate_pairs` for what is counted and what the intervals are.
+
+        Cut points that :meth:`calibrate` made for the matcher ``nearest`` stay beside the new ones, which replace those
+        of earlier pairs; without any, ``optimal`` is the distance with the best balanced accuracy.
+
+        Args:
+            embeddings: (n, d) examples that are no records of the index.
+            labels: (n,) their labels; at least two examples share one, and there are at least two.
+            targets: The cut points by name, such as ``{"strict": {"far": 1e-3}, "precise": {"precision": 0.99}}``.
+            prior: The share of positive pairs that a precision is for; None takes that of these pairs.
+            level: The confidence level of the intervals, between 0 and 1.
+            model: What tells the model that made the embeddings from others; it is kept with the cut points.
+
+        Returns:
+            The calibration with the new cut points.
+
+        Raises:
+            InvalidInputError: The index is empty; it is calibrated for another matcher, whose distances are not those
+                of pairs; or a target is out of reach or asks for a FAR that so few pairs cannot show.
+        """
+        examples, classes = self._judged(embeddings, labels, "embeddings")
+        with self._reading() as state:
+            _require_records(state)
+            sequence = state.sequence
+        beside = self.calibration
+        if beside is not None and beside.model != model:
+            beside = None
+        judging.require_room_for_pairs(beside, targets)
+        found = pair_calibration.calibrate_pairs(
+            examples, classes, targets=targets, distance=self.distance, prior=prior, level=level
+        )
+        if beside is not None:
+            found = judging.with_pairs(beside, found)
         return self._keep_calibration(attrs.evolve(found, sequence=sequence, model=model))
 
     def match(self, queries: Any, cutpoint: str = "optimal", no_match_label: int = -1) -> Any:
@@ -119,7 +169,7 @@ class JudgedIndex(MaintainedIndex):
         *,
         query_ids: Any = None,
         average: str = "micro",
-    ) -> dict[str, float]:
+    ) -> RetrievalScores:
         """Score the neighbours of queries.
 
         Args:
@@ -130,7 +180,11 @@ class JudgedIndex(MaintainedIndex):
             average: ``"micro"``, over queries, or ``"macro"``, over classes.
 
         Returns:
-            The score of each metric by its label.
+            The score of each metric by its label, a dict, which also has the values of the queries, of each class, of
+            some of the queries, and intervals.
+
+        Raises:
+            InvalidInputError: No query has a record with its label, other than itself; or an argument is unusable.
         """
         vectors, classes = self._judged(queries, labels, "queries")
         own = None if query_ids is None else validation.id_values(query_ids, "query_ids")

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import attrs
 import numpy as np
 
 from simplug.api import Matcher, Metric
 from simplug.evaluation import calibration as calibrating
 from simplug.evaluation import matches as matching
-from simplug.evaluation import retrieval
-from simplug.evaluation.calibration import Calibration, CutPoint
+from simplug.evaluation.calibration import OPTIMAL, Calibration, CutPoint
+from simplug.evaluation.pair_calibration import PAIR_METRIC
+from simplug.evaluation.ranked import Block, counts_of, score_in_blocks
+from simplug.evaluation.scores import RetrievalScores
 from simplug.index.filters import Filter
 from simplug.index.neighbors import Neighbors
 from simplug.index.state import State
 from simplug.kernel.config import to_config
 from simplug.kernel.errors import InvalidInputError, did_you_mean
 from simplug.kernel.registry import registry_of
+
+_RANKED = 1 << 21
+"""How many neighbours of queries that are evaluated are in memory at once."""
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Ids, distances and labels of neighbours, (q, k) each."""
@@ -70,6 +76,34 @@ def calibrate(
     )
 
 
+def require_room_for_pairs(calibration: Calibration | None, targets: Mapping[str, Any]) -> None:
+    """Refuse cut points of pairs beside those of another matcher than the nearest, or of the same name.
+
+    Raises:
+        InvalidInputError: There are such cut points.
+    """
+    if calibration is None or calibration.metric == PAIR_METRIC:
+        return
+    if not isinstance(matcher_of(calibration), type(registry_of("matcher").build("nearest"))):
+        raise InvalidInputError(
+            f"the index is calibrated for the matcher '{calibration.matcher['name']}', whose distances are not those "
+            "of pairs; calibrate with matcher='nearest' before"
+        )
+    for name in targets:
+        point = calibration.cut_points.get(name)
+        if point is not None and name != OPTIMAL and point.level is None:
+            raise InvalidInputError(f"the calibration has a cut point '{name}' of matches; choose another name")
+
+
+def with_pairs(calibration: Calibration, pairs: Calibration) -> Calibration:
+    """Return the cut points of matches with those of pairs beside them, in the place of those of earlier pairs."""
+    if calibration.metric == PAIR_METRIC:
+        return pairs
+    kept = {name: point for name, point in calibration.cut_points.items() if point.level is None}
+    added = {name: point for name, point in pairs.cut_points.items() if name != OPTIMAL}
+    return attrs.evolve(calibration, cut_points={**kept, **added})
+
+
 def matcher_of(calibration: Calibration) -> Matcher:
     """Return the matcher that a calibration was made with."""
     matcher: Matcher = registry_of("matcher").build(calibration.matcher)
@@ -98,19 +132,27 @@ def evaluate_retrieval(
     metrics: Sequence[Any],
     query_ids: np.ndarray | None,
     average: str,
-) -> dict[str, float]:
+) -> RetrievalScores:
     """Score the neighbours of queries, each of which is left out of its own where `query_ids` says who it is."""
-    relevant = _counts(state.directory.records()[2], labels)
+    relevant = counts_of(state.directory.records()[2], labels)
     if query_ids is not None:
         own_labels = state.directory.ids_and_labels(state.directory.rows_of(query_ids))[1]
         relevant = relevant - (own_labels == labels)
-    depth = retrieval.depth(metrics, relevant)
     queries = state.recipe.distance.prepare(queries)
-    if query_ids is None:
-        found = Neighbors(*neighbors(state, queries, min(depth, len(state.directory))))
-    else:
-        found = _without(Neighbors(*neighbors(state, queries, min(depth + 1, len(state.directory)))), query_ids)
-    return retrieval.score_retrieval(metrics, found.labels, found.filled, labels, relevant, average=average)
+    count, more = len(state.directory), int(query_ids is not None)
+
+    def hits(block: Block) -> np.ndarray:
+        k = min(block.depth + more, count)
+        found = Neighbors(*neighbors(state, queries[block.which], k))
+        if query_ids is not None:
+            found = _without(found, query_ids[block.which])
+        relevant_ones: np.ndarray = found.filled & (found.labels == labels[block.which][:, None])
+        return relevant_ones
+
+    def at_once(depth: int) -> int:
+        return max(1, _RANKED // min(depth + more, count))
+
+    return score_in_blocks(metrics, labels, relevant, hits, at_once, average=average)
 
 
 def evaluate_matches(
@@ -135,9 +177,3 @@ def _without(found: Neighbors, ids: np.ndarray) -> Neighbors:
     shape = (len(ids), found.ids.shape[1] - 1)
     columns = (column[~itself].reshape(shape) for column in (found.ids, found.distances, found.labels))
     return Neighbors(*columns)
-
-
-def _counts(gallery: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return how many of the gallery's labels equal each of (q,) labels."""
-    ordered = np.sort(gallery)
-    return np.searchsorted(ordered, labels, side="right") - np.searchsorted(ordered, labels, side="left")

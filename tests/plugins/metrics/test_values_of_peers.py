@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import simplug
-from simplug.evaluation.retrieval import score_retrieval
+from simplug.evaluation.ranked import score_retrieval
 
 REFERENCE = Path(__file__).resolve().parents[3].parent / "shared" / "reference" / "pml_values.json"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import simplug
-from simplug.evaluation.retrieval import depth, score_retrieval
+from simplug.evaluation.ranked import depth, score_retrieval
 from simplug.evaluation.scores import RetrievalScores
 from simplug.kernel.errors import InvalidInputError
 

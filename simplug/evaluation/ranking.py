@@ -1,0 +1,192 @@
+"""The exact ranking of a gallery for some queries, as hits: whether each neighbour has the label of its query."""
+
+from __future__ import annotations
+
+import sys
+
+import attrs
+import numpy as np
+
+from simplug.api.distance import Distance
+from simplug.evaluation.measures import SpaceMeasure, measure_of
+
+_TILE = 2048
+"""How many vectors are measured in float64 at once: their distances to some queries stay in a processor's cache."""
+
+_QUERIES = 256
+"""How many queries are ranked at once, at most: of more, a matrix product is hardly faster."""
+
+_FEW = 32
+"""A depth of one in so many vectors, or less, is few: float32 tells which vectors need to be measured."""
+
+_AMPLE = 8
+"""How many vectors a rank are measured before it is taken that float32 cannot tell them apart."""
+
+_PAIRS = 1024
+"""How many pairs are measured at once, each by itself."""
+
+_FARTHEST = float(np.finfo(np.float32).max)
+_TIED = 2.0**-21
+"""More than the relative difference of two values that may be one distance in float32."""
+
+_LAST = np.iinfo(np.int64).max
+_HIGH, _LOW = (1, 0) if sys.byteorder == "little" else (0, 1)
+
+
+@attrs.frozen(eq=False)
+class Queries:
+    """Some queries.
+
+    Attributes:
+        vectors: (q, d) float32, prepared by the distance.
+        labels: (q,) int64.
+        rows: (q,) int64: which vector of the gallery each query is itself; None when none is among them.
+    """
+
+    vectors: np.ndarray
+    labels: np.ndarray
+    rows: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def some(self, which: np.ndarray) -> Queries:
+        """Return some of them, by their numbers."""
+        rows = None if self.rows is None else self.rows[which]
+        return Queries(self.vectors[which], self.labels[which], rows)
+
+
+class Gallery:
+    """Vectors with labels, ranked by their distance to queries.
+
+    The rank goes by the distance in float32, as an index returns it, calculated in float64; vectors at one distance
+    are in the order of the gallery, and so are equal vectors always. Distances of the spaces ``l2`` and ``ip`` come of
+    a matrix product in float64, so that the order of two vectors is sure when their values in that space differ by
+    more than some :math:`10^{-14}` times the squared norms and by more than rounding to float32.
+
+    For a small depth a product in float32 comes first, which leaves those vectors to be measured in float64 that may
+    be near enough by the largest error that such a product can have.
+
+    Args:
+        distance: What to rank by.
+        vectors: (n, d) float32, prepared by the distance.
+        labels: (n,) int64.
+    """
+
+    def __init__(self, distance: Distance, vectors: np.ndarray, labels: np.ndarray) -> None:
+        self._labels = labels
+        self._measure = measure_of(distance, vectors)
+        self._distinct, self._copies = _distinct(vectors)
+        self._places = 2 * np.arange(len(labels), dtype=np.int32)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def at_once(self, depth: int, memory: int) -> int:
+        """Return how many queries can be ranked to this depth at once in so many bytes; at least 1."""
+        cell = 4 if self._is_few(depth) else 8
+        return max(1, min(_QUERIES, memory // (cell * len(self))))
+
+    def hits(self, queries: Queries, depth: int) -> np.ndarray:
+        """Return (q, depth) booleans: whether each neighbour has the query's label.
+
+        Args:
+            queries: What to find neighbours of; a query that is a vector of the gallery is not its own neighbour.
+            depth: How many neighbours, at most as many as there are.
+        """
+        found = None
+        if self._is_few(depth) and isinstance(self._measure, SpaceMeasure):
+            found = self._hits_of_few(self._measure, queries, depth)
+        return self._hits_of_all(queries, depth) if found is None else found
+
+    def _is_few(self, depth: int) -> bool:
+        return isinstance(self._measure, SpaceMeasure) and _FEW * depth <= len(self)
+
+    def _hits_of_all(self, queries: Queries, depth: int) -> np.ndarray:
+        """Measure every pair."""
+        # One whole number says all: first the distance, then the place in the gallery, then whether it is a hit.
+        keys = np.empty((len(queries), len(self)), dtype=np.int64)
+        parts = keys.view(np.int32).reshape(*keys.shape, 2)
+        for tile in _tiles(len(self)):
+            hit = self._labels[tile] == queries.labels[:, None]
+            np.add(self._places[tile], hit, out=parts[:, tile, _LOW])
+        if self._copies is None:
+            self._measure_all(queries, parts[:, :, _HIGH])
+        else:
+            near = np.empty((len(queries), len(self._distinct)), dtype=np.int32)
+            self._measure_all(queries, near)
+            parts[:, :, _HIGH] = near[:, self._copies]
+        if queries.rows is not None:
+            keys[np.arange(len(queries)), queries.rows] = _LAST
+        if depth < len(self):
+            keys.partition(depth - 1, axis=1)
+        return _hits(np.sort(keys[:, :depth], axis=1))
+
+    def _measure_all(self, queries: Queries, near: np.ndarray) -> None:
+        """Write the ordered bits of the distances to all distinct vectors into a (q, m) array."""
+        for tile in _tiles(len(self._distinct)):
+            near[:, tile] = _ordered_bits(self._measure.of_all(queries.vectors, self._distinct[tile]))
+
+    def _hits_of_few(self, measure: SpaceMeasure, queries: Queries, depth: int) -> np.ndarray | None:
+        """Measure the pairs that may be near enough; None when these are too many."""
+        every = np.arange(len(queries))
+        coarse = measure.coarse(queries.vectors)
+        table = coarse.table
+        if queries.rows is not None:
+            table[every, queries.rows] = np.inf
+        # The nearest of each group: as many as there are ranks are hardly farther than the nearest of all.
+        groups = 4 * depth
+        size = len(self) // groups
+        nearest = np.minimum.reduce(table[:, : groups * size].reshape(len(queries), size, groups), axis=1)
+        limits = np.partition(nearest, depth - 1, axis=1)[:, depth - 1] + 2 * coarse.errors
+        limits += _TIED * np.abs(limits + coarse.offsets)
+        chosen = np.flatnonzero(table <= np.nextafter(limits.astype(np.float32), np.float32(np.inf))[:, None])
+        if len(chosen) > _AMPLE * depth * len(queries):
+            return None
+        which, columns = np.divmod(chosen, len(self))
+        distances = np.empty(len(which))
+        for start in range(0, len(which), _PAIRS):
+            some = slice(start, start + _PAIRS)
+            distances[some] = measure.of_pairs(queries.vectors[which[some]], columns[some])
+        near = _ordered_bits(distances)
+        keys = near.astype(np.int64) << 32
+        keys |= self._places[columns] + (self._labels[columns] == queries.labels[which])
+        counts = np.bincount(which, minlength=len(queries))
+        ranked = np.full((len(queries), counts.max()), _LAST)
+        ranked[which, np.arange(len(which)) - (np.cumsum(counts) - counts)[which]] = keys
+        ranked.sort(axis=1)
+        # What was not measured is farther than this; where that rounds to the distance of the last rank, it may tie.
+        beyond = _ordered_bits(measure.distances(limits + coarse.offsets - coarse.errors))
+        if np.any(beyond <= ranked[:, depth - 1] >> 32):
+            return None
+        return _hits(ranked[:, :depth])
+
+
+def _tiles(count: int) -> list[slice]:
+    """Return slices of so many."""
+    return [slice(start, min(start + _TILE, count)) for start in range(0, count, _TILE)]
+
+
+def _hits(ranked: np.ndarray) -> np.ndarray:
+    """Return the last bit of each of (q, depth) keys."""
+    hits: np.ndarray = (ranked & 1).astype(np.bool_)
+    return hits
+
+
+def _ordered_bits(distances: np.ndarray) -> np.ndarray:
+    """Return int32 numbers that are ordered as distances in float32 are."""
+    # To add 0 turns -0.0 into 0.0. What is beyond float32 is the farthest there is, as an index returns it.
+    single = np.minimum(np.maximum(distances, -_FARTHEST), _FARTHEST).astype(np.float32) + np.float32(0)
+    bits = single.view(np.int32)
+    if bits.size and bits.min() < 0:
+        bits ^= (bits >> 31) & np.int32(0x7FFFFFFF)
+    return np.asarray(bits)
+
+
+def _distinct(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the distinct ones of (n, d) vectors, and which of them each is; None when no two are equal bit by bit."""
+    whole = np.ascontiguousarray(vectors).view(np.dtype((np.void, vectors.strides[0]))).ravel()
+    _, first, copies = np.unique(whole, return_index=True, return_inverse=True)
+    if len(first) == len(vectors):
+        return vectors, None
+    return vectors[first], copies.ravel()
