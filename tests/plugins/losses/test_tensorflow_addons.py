@@ -79,7 +79,9 @@ LOSSES = [
     ("tfa_lifted_struct", {"margin": -1.0, "distance": "squared_euclidean"}, lifted_struct),
 ]
 
-every_loss = pytest.mark.parametrize(("name", "options", "definition"), LOSSES, ids=lambda value: str(value)[:40])
+every_loss = pytest.mark.parametrize(
+    ("name", "options", "definition"), LOSSES, ids=lambda value: getattr(value, "__name__", str(value))
+)
 
 
 def settings(options):
