@@ -18,6 +18,7 @@ INDEX = "index"
 METRICS = "metrics.json"
 HISTORY = "history.csv"
 REPORT = "report.html"
+CARD = "model_card.md"
 INCOMPLETE = "INCOMPLETE"
 """A file that is there from the first moment of a run to the last; it names the stage the run is in."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def roc_curves(rates: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], **style: str | None) -> None:
+def _draw(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], **style: Any) -> None:
     if not curves:
         raise InvalidInputError("there is no run to draw")
     for i, (name, (x, y)) in enumerate(curves.items()):

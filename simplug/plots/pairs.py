@@ -41,8 +41,8 @@ class RocPoint:
 def roc_curve(counts: PairCounts) -> Figure:
     """Draw the true accept rate over the false accept rate, the latter on a logarithmic axis.
 
-    The dotted line is chance. The equal error rate and the true accept rates at 1e-1 … 1e-5 are marked; a rate that would ask for less than one
-    negative pair is left out.
+    The equal error rate and the true accept rates at 1e-1 … 1e-5 are marked; a rate that would ask for less than one
+    negative pair is left out. The dotted line is chance.
 
     Args:
         counts: Positive and negative pairs by their distance, from :func:`simplug.evaluation.count_pairs`.
@@ -134,13 +134,12 @@ def curve_points(counts: PairCounts, limit: int = 400) -> tuple[np.ndarray, np.n
 def reported_points(counts: PairCounts) -> list[RocPoint]:
     """Return the equal error rate, then the true accept rate at each of the common false accept rates.
 
-    The equal error rate is read at the threshold where the false accept and the false reject rate are closest, as
-    their mean; a rate below one in the number of negative pairs cannot be measured and is left out.
+    The equal error rate is interpolated between the thresholds around it, the others are read at the largest threshold
+    that they allow, as the metrics ``eer`` and ``tar_at_far`` do. A rate below one in the number of negative pairs
+    cannot be measured and is left out.
     """
     far, tar = counts.accepted_negatives, counts.accepted_positives
-    closest = int(np.argmin(np.abs(far - (1 - tar))))
-    error = (far[closest] + 1 - tar[closest]) / 2
-    points = [RocPoint("EER", float(error), float(1 - error), float(counts.thresholds[closest]))]
+    points = [_equal_error(counts)]
     for rate in FALSE_ACCEPT_RATES:
         if rate * counts.all_negatives < 1:
             continue
@@ -152,6 +151,17 @@ def reported_points(counts: PairCounts) -> list[RocPoint]:
         else:
             points.append(RocPoint(name, float(far[last]), float(tar[last]), float(counts.thresholds[last])))
     return points
+
+
+def _equal_error(counts: PairCounts) -> RocPoint:
+    """Return where as many negative pairs are accepted as positive ones rejected."""
+    # Below every distance nothing is accepted.
+    far, tar = np.append(0.0, counts.accepted_negatives), np.append(0.0, counts.accepted_positives)
+    excess = far - (1 - tar)
+    after = int(np.argmax(excess >= 0))
+    share = -excess[after - 1] / (excess[after] - excess[after - 1])
+    error = float(far[after - 1] + share * (far[after] - far[after - 1]))
+    return RocPoint("EER", error, 1 - error, float(counts.thresholds[after - 1]))
 
 
 def histogram(counts: PairCounts, bins: int = _BINS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
 
@@ -34,14 +35,19 @@ def write_report(findings: Findings, *, title: str) -> str:
         ("Config", about.config(findings)),
     ]
     lines = [line for offer in plugins.hook.simplug_report_header() for line in offer]
-    page = Template(_read("page.html"))
-    return page.substitute(
+    footer = about.versions(findings, lines)
+    return fill(title=title, subtitle=about.subtitle(findings), sections=sections, footer=footer)
+
+
+def fill(*, title: str, subtitle: str, sections: Sequence[tuple[str, Html]], footer: Html) -> str:
+    """Return a page with a heading, sections by their names, and a footer."""
+    return Template(_read("page.html")).substitute(
         title=text(title),
-        subtitle=text(about.subtitle(findings)),
+        subtitle=text(subtitle),
         style=_read("page.css"),
         navigation=join(element("a", name, href=f"#{_anchor(name)}") for name, _ in sections),
         sections=join((_section(name, content) for name, content in sections), "\n"),
-        versions=about.versions(findings, lines),
+        footer=footer,
         program=_read("page.js"),
     )
 
