@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from simplug.evaluation.verification import evaluate_verification as evaluate_verification
 
 _MODULES = {
-    "calibrate_pairs": "simplug.evaluation.pair_calibration",
     "RetrievalScores": "simplug.evaluation.scores",
     "Scores": "simplug.evaluation.scores",
     "VerificationScores": "simplug.evaluation.verification",
+    "calibrate_pairs": "simplug.evaluation.pair_calibration",
     "count_pairs": "simplug.evaluation.pairs",
     "evaluate_clustering": "simplug.evaluation.clustering",
     "evaluate_embeddings": "simplug.evaluation.embeddings",
@@ -38,10 +38,10 @@ _MODULES = {
 """Where each public name comes from."""
 
 __all__ = [
-    "calibrate_pairs",
     "RetrievalScores",
     "Scores",
     "VerificationScores",
+    "calibrate_pairs",
     "count_pairs",
     "evaluate_clustering",
     "evaluate_embeddings",

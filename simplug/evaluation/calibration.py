@@ -165,9 +165,15 @@ def calibrate(
             raise InvalidInputError(_out_of_reach(name, metrics[label], value, scores[label], cuts))
         at = _choice(metrics[label], reached)
         cut_points[name] = CutPoint(name, float(cuts[at]), {key: float(values[at]) for key, values in scores.items()})
-    kept = np.unique(np.linspace(0, len(cuts) - 1, min(len(cuts), _CURVE_POINTS)).round().astype(np.int64))
+    kept = kept_of_curve(len(cuts))
     curve = {name: tuple(values[kept].tolist()) for name, values in {"distance": cuts, **scores}.items()}
     return Calibration(metric.label, k, dict(matcher), cut_points, curve, len(distances))
+
+
+def kept_of_curve(thresholds: int) -> np.ndarray:
+    """Return which of so many ascending thresholds the curve of a calibration keeps, as positions."""
+    evenly = np.linspace(0, thresholds - 1, min(thresholds, _CURVE_POINTS))
+    return np.unique(evenly.round().astype(np.int64))
 
 
 def _sweep(right: np.ndarray, distances: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:

@@ -102,7 +102,7 @@ def summarize_pairs(
     examples = _checked(embeddings, labels, measured, "embeddings", "labels")
     if len(examples) < 2:
         raise InvalidInputError(f"there are {len(examples)} examples; a pair needs two")
-    measure = measure_of(measured, examples.embeddings, exact=_within(examples) <= _FEW)
+    measure = measure_of(measured, examples.embeddings, exact=measured_exactly(examples))
     parts: tuple[list[_Part], list[_Part]] = ([], [])
     for block in pair_blocks(measure, examples):
         distances = measure.distances(block.values)
@@ -135,6 +135,11 @@ def checked_pairs(
         )
     require_both_kinds(examples.labels, others.labels)
     return examples, others
+
+
+def measured_exactly(examples: Examples) -> bool:
+    """Say whether the pairs within a set are few enough for each to be measured by the distance's definition."""
+    return _within(examples) <= _FEW
 
 
 def require_both_kinds(labels: np.ndarray, reference_labels: np.ndarray | None = None) -> None:

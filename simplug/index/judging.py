@@ -84,7 +84,7 @@ def require_room_for_pairs(calibration: Calibration | None, targets: Mapping[str
     """
     if calibration is None or calibration.metric == PAIR_METRIC:
         return
-    if not isinstance(matcher_of(calibration), type(registry_of("matcher").build("nearest"))):
+    if calibration.matcher["name"] != "nearest":
         raise InvalidInputError(
             f"the index is calibrated for the matcher '{calibration.matcher['name']}', whose distances are not those "
             "of pairs; calibrate with matcher='nearest' before"

@@ -238,6 +238,16 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
         """
         return self.gallery.calibrate(self.embed(x, verbose=verbose), y, model=self.fingerprint(), **options)
 
+    def calibrate_pairs(
+        self, x: Any, y: Any, *, targets: Mapping[str, Mapping[str, float]], verbose: int = 0, **options: Any
+    ) -> Calibration:
+        """Choose distances by what they mean for pairs; `options` as for :meth:`simplug.Index.calibrate_pairs`.
+
+        The model's :meth:`fingerprint` is kept with the cut points, as by :meth:`calibrate`.
+        """
+        embeddings = self.embed(x, verbose=verbose)
+        return self.gallery.calibrate_pairs(embeddings, y, targets=targets, model=self.fingerprint(), **options)
+
     def match(self, x: Any, cutpoint: str = "optimal", *, no_match_label: int = -1, verbose: int = 0) -> Any:
         """Return the label of each input, or `no_match_label` where it is unknown; see :meth:`simplug.Index.match`.
 
