@@ -32,7 +32,7 @@ def run(config: Path, overrides: Sequence[str], out: Path | None, overwrite: boo
     if as_json:
         click.echo(json.dumps({"folder": str(outcome.folder), **outcome.metrics}))
         return
-    print_scores(outcome.metrics["groups"])
+    print_scores(outcome.metrics["groups"], outcome.metrics["intervals"])
     optimal = outcome.metrics["cut_points"]["optimal"]
     click.echo(
         f"cut point: distance {optimal['distance']:.4g}   fit: {outcome.metrics['fit_seconds']:.0f} s"
@@ -41,17 +41,17 @@ def run(config: Path, overrides: Sequence[str], out: Path | None, overwrite: boo
     click.echo(f"report: {outcome.folder / names.REPORT}")
 
 
-def print_scores(groups: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print the table of scores, one row a group of queries."""
+def print_scores(groups: Mapping[str, Mapping[str, Any]], intervals: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print the table of scores, one column a group of queries, with 95 % intervals where there are any."""
     from rich.console import Console
     from rich.table import Table
 
     from simplug.experiment.scores import score_table
 
-    head, rows = score_table(groups)
+    head, rows = score_table(groups, intervals)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for i, name in enumerate(head):
-        table.add_column(name, justify="left" if i == 0 else "right")
+    for name in head:
+        table.add_column(name)
     for row in rows:
-        table.add_row(f"{row[0]} classes", *row[1:])
+        table.add_row(*row)
     Console().print(table)

@@ -123,13 +123,14 @@ class EvaluateSection:
 
     def __attrs_post_init__(self) -> None:
         if not self.metrics:
-            raise ValueError("metrics is empty; name at least one")
+            raise ConfigError([Problem("metrics", "is empty; name at least one")])
         for metric in self.metrics:
             if metric.task == "classification":
-                raise ValueError(
-                    f"metrics takes scores of a test split, and {metric.label} scores decisions at a cut point: set "
+                mistake = (
+                    f"{metric.label} scores decisions at a cut point, and is reported with those: set "
                     "calibrate.metric to it, or name it in calibrate.targets"
                 )
+                raise ConfigError([Problem("metrics", mistake)])
 
 
 @attrs.frozen

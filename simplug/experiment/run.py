@@ -77,6 +77,8 @@ def run(
     with progress.stage("start Keras"), progress.noise():
         import keras
 
+        from simplug.experiment.card import write_card
+        from simplug.experiment.compare import small_roc
         from simplug.experiment.report import Findings, write_report
         from simplug.experiment.scores import as_json, evaluate
         from simplug.experiment.training import train
@@ -84,8 +86,8 @@ def run(
         # The first tensor makes the backend look for devices, and say what it did not find.
         keras.ops.zeros(())
     place.start()
-    resolved = {**plain_fields(config), "made_with": plain_fields(_made_with(config))}
-    write_file(place.path / names.CONFIG, dumps(resolved).encode())
+    values = resolved(config)
+    write_file(place.path / names.CONFIG, dumps(values).encode())
 
     place.enter("train")
     with progress.stage("train", config.train.epochs * config.train.steps_per_epoch):
@@ -117,20 +119,29 @@ def run(
 
     place.enter("evaluate")
     with progress.stage("evaluate"):
-        evaluation = evaluate(index, model.embed(selection.test.inputs), selection, config.evaluate.metrics)
+        evaluation = evaluate(
+            index,
+            model.embed(selection.test.inputs),
+            selection,
+            config.evaluate.metrics,
+            resamples=config.evaluate.intervals,
+            seed=config.train.seed,
+        )
     metrics = {
         **as_json(evaluation),
         "cut_points": {name: attrs.asdict(point) for name, point in calibration.cut_points.items()},
         "classes": selection.class_names,
         "fit_seconds": trained.seconds,
         "seed": config.train.seed,
+        "roc": small_roc(evaluation.pairs),
     }
     write_file(place.path / names.METRICS, _json(metrics))
 
     place.enter("report")
     with progress.stage("write the report"):
-        findings = Findings(resolved, selection, trained.history, calibration, evaluation, index)
+        findings = Findings(values, selection, trained.history, calibration, evaluation, index)
         write_file(place.path / names.REPORT, write_report(findings, title=place.path.name).encode())
+        write_file(place.path / names.CARD, write_card(findings, title=place.path.name).encode())
         index.close()
         config_values = {"run": place.path.name}
         write_manifest(
@@ -140,11 +151,13 @@ def run(
     return Outcome(place.path, json.loads(_json(metrics)))
 
 
-def _made_with(config: RunConfig) -> MadeWithSection:
+def resolved(config: RunConfig) -> dict[str, Any]:
+    """Return a config as plain values: every setting, and the versions and providers of what it is made with."""
     from importlib_metadata import version
 
     versions = {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}}
-    return MadeWithSection(versions=versions, providers=providers_of(config))
+    made_with = MadeWithSection(versions=versions, providers=providers_of(config))
+    return {**plain_fields(config), "made_with": plain_fields(made_with)}
 
 
 def _csv(rows: list[dict[str, float]]) -> bytes:

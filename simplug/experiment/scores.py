@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,10 +11,15 @@ import numpy as np
 
 from simplug.api import Metric
 from simplug.api.pair_counts import PairCounts
+from simplug.evaluation.answers import Answers, in_order, of_task
 from simplug.evaluation.matches import confusion
+from simplug.evaluation.pairs import count_pairs
+from simplug.evaluation.scores import RetrievalScores, Scores
+from simplug.evaluation.verification import VerificationScores
 from simplug.experiment.selection import Selection
 from simplug.index.index import Index
 from simplug.index.neighbors import Neighbors
+from simplug.kernel.errors import InvalidInputError
 from simplug.kernel.plugins import plugins
 
 UNKNOWN = -1
@@ -21,14 +27,18 @@ UNKNOWN = -1
 
 SHOWN_NEIGHBORS = 5
 
+_DECISIONS = ("matching_accuracy", "unknown")
+"""The scores of what a cut point decides, which every evaluation has."""
+
 
 @attrs.frozen(eq=False)
 class Evaluation:
     """Scores of a run on its test split.
 
     Attributes:
-        groups: For all queries, and for seen and unseen classes apart: the number of queries, each retrieval metric,
-            the share of queries matched with their own label (matching_accuracy) and of queries called unknown.
+        groups: For all queries, and for groups of them apart: the number of queries, each metric that can be scored on
+            them, the share of queries that are decided rightly (matching_accuracy: matched with their own label, or
+            called unknown where the gallery has not got it) and of queries called unknown.
         intervals: For each group, the 95 % bootstrap interval of scores by their label; empty where none were wanted.
         per_class: For each label of the test split: the number of queries, and each retrieval metric, matching
             accuracy and share of unknown over its queries.
@@ -51,59 +61,145 @@ class Evaluation:
     neighbors: Neighbors
 
 
-def evaluate(index: Index, embeddings: np.ndarray, selection: Selection, metrics: Sequence[Metric]) -> Evaluation:
+def evaluate(
+    index: Index,
+    embeddings: np.ndarray,
+    selection: Selection,
+    metrics: Sequence[Metric],
+    *,
+    resamples: int = 0,
+    seed: int = 0,
+) -> Evaluation:
     """Score the test split of a run.
 
     Args:
         index: The gallery, calibrated.
         embeddings: (q, d) embeddings of the test split.
         selection: The examples of the run.
-        metrics: Retrieval metrics.
+        metrics: Metrics of any task but classification.
+        resamples: How many resamples the intervals are made of; 0 for no intervals.
+        seed: Of the resamples, and of clusters.
+
+    Raises:
+        DataError: A metric needs queries of unknown classes, and there are none.
+        InvalidInputError: The index is not calibrated, or no query has its class in the gallery.
     """
+    selection.require_unknown(metrics)
     labels = selection.test.labels
-    matched = index.match(embeddings, cutpoint="optimal", no_match_label=UNKNOWN)
+    matched: np.ndarray = index.match(embeddings, cutpoint="optimal", no_match_label=UNKNOWN)
+    answers = _answers(index, embeddings, selection, metrics, seed)
+    decisions = _decisions(matched, labels, answers.known)
     groups: dict[str, dict[str, float]] = {}
+    intervals: dict[str, dict[str, tuple[float, float]]] = {}
+    pairs = None
     for name, mask in selection.groups.items():
-        groups[name] = {
-            "queries": int(mask.sum()),
-            **index.evaluate_retrieval(embeddings[mask], labels[mask], metrics),
-            "matching_accuracy": float(np.mean(matched[mask] == labels[mask])),
-            "unknown": float(np.mean(matched[mask] == UNKNOWN)),
-        }
+        parts = answers.scores(mask)
+        if mask.all():
+            pairs = next((part.counts for part in parts if isinstance(part, VerificationScores)), None)
+        decided = decisions.of(mask)
+        groups[name] = {"queries": int(mask.sum()), **in_order(parts, metrics), **decided}
+        if resamples:
+            intervals[name] = _intervals([*parts, decided], groups[name], resamples, seed)
     plugins.hook.simplug_evaluated(scores=groups)
-    neighbors = index.lookup(embeddings, k=SHOWN_NEIGHBORS)
-    per_class: dict[int, dict[str, float]] = {}
-    for label in np.unique(labels).tolist():
-        mask = labels == label
-        per_class[label] = {
-            "queries": int(mask.sum()),
-            **index.evaluate_retrieval(embeddings[mask], labels[mask], metrics),
-            "matching_accuracy": float(np.mean(matched[mask] == label)),
-            "unknown": float(np.mean(matched[mask] == UNKNOWN)),
-        }
     return Evaluation(
         groups=groups,
-        intervals={},
-        per_class=per_class,
-        pairs=None,
+        intervals=intervals,
+        per_class=_per_class(answers.retrieval, decisions),
+        pairs=pairs or _pairs(index, embeddings, labels),
         embeddings=embeddings,
-        distances=neighbors.distances[:, 0].astype(np.float64),
+        distances=answers.matched_distances,
         confusion=confusion(labels, matched, selection.classes, unknown=UNKNOWN),
         matched=matched,
-        neighbors=neighbors,
+        neighbors=index.lookup(embeddings, k=SHOWN_NEIGHBORS),
     )
+
+
+def _answers(
+    index: Index, embeddings: np.ndarray, selection: Selection, metrics: Sequence[Metric], seed: int
+) -> Answers:
+    labels = selection.test.labels
+    calibration = index.calibration
+    if calibration is None:
+        raise InvalidInputError("the index is not calibrated; call calibrate first")
+    retrieval = of_task(metrics, "retrieval")
+    matched, distances = index.matches(embeddings, k=calibration.k, matcher=calibration.matcher)
+    return Answers(
+        embeddings=embeddings,
+        labels=labels,
+        known=np.isin(labels, selection.known),
+        matched_labels=matched,
+        matched_distances=distances,
+        distance=index.distance,
+        retrieval=index.evaluate_retrieval(embeddings, labels, retrieval) if retrieval else None,
+        metrics=metrics,
+        seed=seed,
+    )
+
+
+def _decisions(matched: np.ndarray, labels: np.ndarray, known: np.ndarray) -> RetrievalScores:
+    """Return shares of queries as what they are: means of values of queries, like scores of their neighbours."""
+    right = np.where(known, matched == labels, matched == UNKNOWN)
+    values = (right.astype(np.float64), (matched == UNKNOWN).astype(np.float64))
+    return RetrievalScores(dict(zip(_DECISIONS, values, strict=True)), labels, np.ones(len(labels), dtype=bool))
+
+
+def _intervals(
+    parts: Sequence[Scores], shown: Mapping[str, float], resamples: int, seed: int
+) -> dict[str, tuple[float, float]]:
+    """Return the intervals of the scores that are shown, in their order."""
+    found: dict[str, tuple[float, float]] = {}
+    for part in parts:
+        if part.has_intervals:
+            found |= part.intervals(resamples=resamples, seed=seed)
+    return {label: found[label] for label in shown if label in found and all(map(math.isfinite, found[label]))}
+
+
+def _per_class(retrieval: RetrievalScores | None, decisions: RetrievalScores) -> dict[int, dict[str, float]]:
+    scored = retrieval.per_class() if retrieval is not None else {}
+    names, sizes = np.unique(decisions.classes, return_counts=True)
+    counts = dict(zip(names.tolist(), sizes.tolist(), strict=True))
+    return {
+        label: {"queries": counts[label], **scored.get(label, {}), **decided}
+        for label, decided in decisions.per_class().items()
+    }
+
+
+def _pairs(index: Index, embeddings: np.ndarray, labels: np.ndarray) -> PairCounts | None:
+    sizes = np.unique(labels, return_counts=True)[1]
+    if len(sizes) < 2 or sizes.max() < 2:
+        return None
+    return count_pairs(embeddings, labels, distance=index.distance)
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
     """Return the scores and the confusion matrix as plain values."""
-    return {"groups": evaluation.groups, "confusion": evaluation.confusion.tolist()}
+    return {
+        "groups": evaluation.groups,
+        "intervals": evaluation.intervals,
+        "per_class": {str(label): scores for label, scores in evaluation.per_class.items()},
+        "confusion": evaluation.confusion.tolist(),
+    }
 
 
-def score_table(groups: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[list[str]]]:
-    """Return the head and the rows of the table of scores, as text: one row a group of queries."""
-    head = ["queries of", *(name.replace("_", " ") for name in next(iter(groups.values())))]
+def score_table(
+    groups: Mapping[str, Mapping[str, float]], intervals: Mapping[str, Mapping[str, Sequence[float]]]
+) -> tuple[list[str], list[list[str]]]:
+    """Return the head and the rows of the table of scores, as text: one column a group of queries.
+
+    A score is followed by its interval, if it has one; one that a group has not got is a dash.
+    """
+    names = sorted(dict.fromkeys(name for scores in groups.values() for name in scores), key=_DECISIONS.__contains__)
     rows = [
-        [group, *(str(value) if name == "queries" else f"{value:.3f}" for name, value in scores.items())]
-        for group, scores in groups.items()
+        [name.replace("_", " "), *(_cell(scores, intervals.get(group, {}), name) for group, scores in groups.items())]
+        for name in names
     ]
-    return head, rows
+    return ["queries of", *(f"{group} classes" for group in groups)], rows
+
+
+def _cell(scores: Mapping[str, float], intervals: Mapping[str, Sequence[float]], name: str) -> str:
+    if name not in scores:
+        return "-"
+    if name == "queries":
+        return str(scores[name])
+    ends = f" ({intervals[name][0]:.2f}-{intervals[name][1]:.2f})" if name in intervals else ""
+    return f"{scores[name]:.3f}{ends}"

@@ -72,9 +72,9 @@ def select(data: Data, config: RunConfig) -> Selection:
         DataError: A split is missing, a class that the config names does not exist, a class has too few examples, or a
             metric needs queries of unknown classes and there are none.
     """
-    train, test = _split(data, "train"), _split(data, "test")
-    known = _known(train, test, config.index.unknown_classes)
-    seen = _seen(known, config.split.train_classes)
+    train, test = split_of(data, "train"), split_of(data, "test")
+    known = known_classes(train, test, config.index.unknown_classes)
+    seen = seen_classes(known, config.split.train_classes)
     gallery = _per_class(train.labels, known, config.index.examples_per_class, config.train.seed)
     rest = np.setdiff1d(np.arange(len(train)), gallery)
     if not len(rest):
@@ -99,15 +99,24 @@ def select(data: Data, config: RunConfig) -> Selection:
     return selection
 
 
-def _split(data: Data, name: str) -> Split:
+def split_of(data: Data, name: str) -> Split:
+    """Return a split of a data set.
+
+    Raises:
+        DataError: It has no such split.
+    """
     split = data.splits.get(name)
     if split is None:
         raise DataError(f"the data set has no {name} split; it has: {', '.join(data.splits) or 'none'}")
     return split
 
 
-def _known(train: Split, test: Split, unknown: tuple[int, ...]) -> np.ndarray:
-    """Return the labels that the gallery is to have."""
+def known_classes(train: Split, test: Split, unknown: tuple[int, ...]) -> np.ndarray:
+    """Return the labels that the gallery is to have, ascending: those of the train split but the unknown ones.
+
+    Raises:
+        DataError: An unknown class does not exist, or nothing else does.
+    """
     _require_labels("index.unknown_classes", unknown, np.union1d(train.labels, test.labels), "data have")
     known = np.setdiff1d(train.labels, np.array(unknown, dtype=np.int64))
     if not len(known):
@@ -115,7 +124,12 @@ def _known(train: Split, test: Split, unknown: tuple[int, ...]) -> np.ndarray:
     return known
 
 
-def _seen(known: np.ndarray, wanted: tuple[int, ...] | None) -> np.ndarray:
+def seen_classes(known: np.ndarray, wanted: tuple[int, ...] | None) -> np.ndarray:
+    """Return the labels to train on, ascending: those that are wanted, or all that the gallery has.
+
+    Raises:
+        DataError: A wanted class does not exist.
+    """
     if wanted is None:
         return known
     _require_labels("split.train_classes", wanted, known, "train split has")

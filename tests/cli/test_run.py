@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -39,7 +40,8 @@ seed = 5
 [index]
 examples_per_class = 15
 [evaluate]
-metrics = ["precision@1", "map@r"]
+metrics = ["precision@1", "map@r", "roc_auc", "effective_rank", "ami"]
+intervals = 100
 """
 
 
@@ -76,8 +78,15 @@ def folder(finished, place):
 def test_the_scores_are_printed_for_seen_and_unseen_classes_apart(finished):
     assert finished.returncode == 0, finished.stderr
     lines = finished.stdout.splitlines()
-    assert lines[0].split("  ")[0] == "queries of"
-    assert [line.split()[0] for line in lines[1:4]] == ["all", "seen", "unseen"]
+    assert lines[0].split() == ["queries", "of", "all", "classes", "seen", "classes", "unseen", "classes"]
+    table = {re.split("  +", line)[0]: re.split("  +", line.strip())[1:] for line in lines[1:9]}
+    assert list(table) == [
+        *("queries", "precision@1", "map@r", "roc auc", "effective rank", "ami", "matching accuracy", "unknown")
+    ]
+    counts = [int(cell) for cell in table["queries"]]
+    assert counts[0] == counts[1] + counts[2]
+    assert all(re.fullmatch(r"0\.\d{3} \(0\.\d\d-[01]\.\d\d\)", cell) for cell in table["precision@1"])
+    assert all(re.fullmatch(r"\d+\.\d{3}", cell) for cell in table["effective rank"])
     assert lines[-1] == "report: runs/small/report.html"
     assert "Traceback" not in finished.stderr
 
@@ -90,6 +99,7 @@ def test_the_folder_holds_everything_and_no_mark_of_being_unfinished(folder):
         "manifest.json",
         "metrics.json",
         "model.keras",
+        "model_card.md",
         "report.html",
     }
 
@@ -106,6 +116,21 @@ def test_the_scores_are_better_than_chance_and_consistent(folder):
     accuracy = np.trace(confusion[:, :10]) / confusion.sum()
     assert accuracy == pytest.approx(groups["all"]["matching_accuracy"])
     assert confusion[:, 10].sum() / confusion.sum() == pytest.approx(groups["all"]["unknown"])
+
+
+def test_scores_have_intervals_and_come_by_class_too(folder):
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for group, intervals in metrics["intervals"].items():
+        # A number about the space of the embeddings has none.
+        assert list(intervals) == ["precision@1", "map@r", "roc_auc", "ami", "matching_accuracy", "unknown"]
+        for label, (low, high) in intervals.items():
+            assert low <= metrics["groups"][group][label] <= high or label == "ami"
+            assert low < high or high in (0.0, 1.0)
+    per_class = metrics["per_class"]
+    assert list(per_class) == [str(digit) for digit in range(10)]
+    assert sum(scores["queries"] for scores in per_class.values()) == metrics["groups"]["all"]["queries"]
+    hits = sum(scores["queries"] * scores["precision@1"] for scores in per_class.values())
+    assert hits / metrics["groups"]["all"]["queries"] == pytest.approx(metrics["groups"]["all"]["precision@1"])
 
 
 def test_the_resolved_config_has_every_default_and_who_made_it(folder):
@@ -233,7 +258,52 @@ def test_a_loaded_run_looks_up_as_the_report_says(folder):
 def test_evaluate_gives_the_scores_of_the_run_again(folder, place):
     again = simplug_command("evaluate", folder, "--json", cwd=place)
     assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout) == json.loads((folder / "metrics.json").read_text())["groups"]
+    scores, metrics = json.loads(again.stdout), json.loads((folder / "metrics.json").read_text())
+    assert scores == {"groups": metrics["groups"], "intervals": metrics["intervals"]}
+
+
+def test_evaluate_takes_metrics_of_any_task_but_classification(folder, place):
+    other = simplug_command("evaluate", folder, "--metric", "mrr", "--metric", "eer", "--json", cwd=place)
+    assert other.returncode == 0, other.stderr
+    groups = json.loads(other.stdout)["groups"]
+    assert list(groups["all"]) == ["queries", "mrr", "eer", "matching_accuracy", "unknown"]
+    assert 0.9 < groups["seen"]["mrr"] <= 1
+    assert groups["seen"]["eer"] < groups["unseen"]["eer"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ("f1", "f1 scores decisions at a cut point"),
+        ("unknown_auroc", "every class of the test split is in the gallery; leave some out of it with"),
+    ],
+)
+def test_evaluate_refuses_metrics_that_it_cannot_score(folder, place, metric, message):
+    failed = simplug_command("evaluate", folder, "--metric", metric, cwd=place)
+    assert failed.returncode == 1
+    assert message in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.slow
+def test_queries_of_unknown_classes_are_a_group_and_open_sets_are_scored(place):
+    done = simplug_command(
+        *("run", "small.toml", "--out", "open", "--json", "--set", "index.unknown_classes=[0, 8]"),
+        *("--set", 'evaluate.metrics=["precision@1", "unknown_auroc", "detection@false_alarm"]'),
+        cwd=place,
+    )
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads(done.stdout)
+    groups = metrics["groups"]
+    assert list(groups) == ["all", "seen", "unseen", "unknown"]
+    assert groups["all"]["unknown_auroc"] > 0.6
+    assert "unknown_auroc" not in groups["seen"]
+    assert list(groups["unknown"]) == ["queries", "matching_accuracy", "unknown"]
+    assert groups["unknown"]["matching_accuracy"] == groups["unknown"]["unknown"]
+    confusion = np.array(metrics["confusion"])
+    assert confusion[:, [0, 8]].sum() == 0
+    assert confusion[[0, 8], 10].sum() == round(groups["unknown"]["unknown"] * groups["unknown"]["queries"])
+    assert "precision@1" not in metrics["per_class"]["8"]
 
 
 def test_query_finds_the_neighbours_of_an_image(folder, place):

@@ -94,8 +94,8 @@ def test_a_class_cannot_be_trained_on_and_unknown():
 @pytest.mark.parametrize(
     ("metrics", "message"),
     [
-        (["precision@1", "f1"], r"f1 scores decisions at a cut point: set calibrate\.metric to it"),
-        ([], "metrics is empty; name at least one"),
+        (["precision@1", "f1"], r"evaluate\.metrics: f1 scores decisions at a cut point, and is reported with those"),
+        ([], r"evaluate\.metrics: is empty; name at least one"),
     ],
 )
 def test_metrics_that_no_test_split_can_be_scored_by_are_refused(metrics, message):
