@@ -30,10 +30,35 @@ class Scale:
         self._shift = _SHIFT + coarser
         self._base = int(self.offset.view(np.int32)) >> self._shift
 
-    def numbers(self, values: np.ndarray) -> np.ndarray:
+    def keys(self, values: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Count pairs in bins; a key is twice the number of a bin, and one more for positive pairs.
+
+        Args:
+            values: (p,) finite float32, at least one; they are written over.
+            positive: (p,) booleans.
+
+        Returns:
+            The int64 keys that occur, ascending, and how often each does.
+        """
+        extremes = np.array([values.min(), values.max()])
+        negative = values < 0 if extremes[0] < 0 else None
+        first, last = self._numbers(extremes, extremes < 0).tolist()
+        keys = self._numbers(values, negative)
+        keys -= first
+        keys <<= 1
+        keys += positive
+        if len(keys) < last - first:
+            found, counts = np.unique(keys, return_counts=True)
+        else:
+            table = np.bincount(keys)
+            found = np.flatnonzero(table)
+            counts = table[found]
+        return found.astype(np.int64) + 2 * first, counts
+
+    def _numbers(self, values: np.ndarray, negative: np.ndarray | None) -> np.ndarray:
         """Return the int32 numbers of the bins of float32 values, which are written over."""
-        negative = values < 0 if values.min() < 0 else None
-        np.abs(values, out=values)
+        if negative is not None:
+            np.abs(values, out=values)
         values += self.offset
         numbers: np.ndarray = values.view(np.int32) >> self._shift
         numbers -= self._base
@@ -51,53 +76,31 @@ class Scale:
 
 
 class Bins:
-    """The numbers of negative and positive pairs in consecutive bins.
-
-    Attributes:
-        first: The number of the first bin.
-        counts: (b, 2) int64 numbers of negative and of positive pairs.
-    """
+    """How many pairs lie in each bin, by the keys of :meth:`Scale.keys`."""
 
     def __init__(self) -> None:
-        self.first = 0
-        self.counts = np.zeros((0, 2), dtype=np.int64)
+        self._first = 0
+        self._counts = np.zeros(0, dtype=np.int64)
 
-    def add(self, first: int, counts: np.ndarray) -> None:
-        """Add (n, 2) counts of bins from a first one on."""
-        if not len(self.counts):
-            self.first = first
-        low = min(self.first, first)
-        high = max(self.first + len(self.counts), first + len(counts))
-        if high - low > len(self.counts):
-            grown = np.zeros((high - low, 2), dtype=np.int64)
-            grown[self.first - low : self.first - low + len(self.counts)] = self.counts
-            self.first, self.counts = low, grown
-        self.counts[first - low : first - low + len(counts)] += counts
+    def add(self, keys: np.ndarray, counts: np.ndarray) -> None:
+        """Add the (n,) counts of (n,) keys; the smallest key comes first and the largest last."""
+        low, high = int(keys[0]) & ~1, int(keys[-1]) | 1
+        if len(self._counts):
+            low, high = min(low, self._first), max(high, self._first + len(self._counts) - 1)
+        if high - low >= len(self._counts):
+            grown = np.zeros(high - low + 1, dtype=np.int64)
+            grown[self._first - low :][: len(self._counts)] = self._counts
+            self._first, self._counts = low, grown
+        np.add.at(self._counts, keys - self._first, counts)
 
     def filled(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the (n,) int64 numbers and the (n, 2) counts of the bins that hold a pair."""
-        held = np.flatnonzero(self.counts.any(axis=1))
-        return held + self.first, self.counts[held]
+        """Return the (b,) numbers of the bins that hold a pair, and the (b, 2) counts of negative and positive ones."""
+        counts = self._counts.reshape(-1, 2)
+        held = np.flatnonzero(counts.any(axis=1))
+        return held + self._first // 2, counts[held]
 
 
-def binned(numbers: np.ndarray, positive: np.ndarray) -> tuple[int, np.ndarray]:
-    """Count (p,) int32 numbers of bins, which are written over, for negative and positive pairs apart.
-
-    Returns:
-        The number of the first bin, and (b, 2) counts.
-    """
-    first = int(numbers.min())
-    numbers -= first
-    span = int(numbers.max()) + 1
-    numbers <<= 1
-    numbers += positive
-    return first, np.bincount(numbers, minlength=2 * span).reshape(span, 2)
-
-
-def coarsened(first: int, counts: np.ndarray, coarser: int) -> tuple[int, np.ndarray]:
-    """Return the counts of bins each of which holds 2**coarser of these, as :func:`binned` returns them."""
-    size = 1 << coarser
-    before = first % size
-    after = -(before + len(counts)) % size
-    padded = np.pad(counts, ((before, after), (0, 0)))
-    return (first - before) // size, padded.reshape(-1, size, 2).sum(axis=1)
+def coarsened(keys: np.ndarray, coarser: int) -> np.ndarray:
+    """Return the keys of bins each of which holds 2**coarser of those of these keys."""
+    coarse: np.ndarray = (keys >> (1 + coarser) << 1) | (keys & 1)
+    return coarse

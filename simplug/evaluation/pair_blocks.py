@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import attrs
 import numpy as np
 
 from simplug.api.distance import Distance
+from simplug.evaluation.cores import in_parallel
 from simplug.kernel.errors import InvalidInputError
 
-_ROWS, _COLUMNS = 1024, 4096
+Result = TypeVar("Result")
+
+_ROWS, _COLUMNS = 1024, 2048
 """How many examples are measured against how many others at once."""
 
 _FARTHEST = 2.0**126
@@ -163,35 +167,63 @@ def measure_of(distance: Distance, queries: np.ndarray, *, exact: bool) -> Measu
     return (_Defined if exact else fast)(distance, queries)
 
 
-def pair_blocks(
-    measure: Measure, examples: Examples, references: Iterable[Examples] | None = None
-) -> Iterator[PairBlock]:
-    """Yield all pairs once.
+def over_pairs(
+    work: Callable[[PairBlock], Result],
+    measure: Measure,
+    examples: Examples,
+    references: Iterable[Examples] | None = None,
+) -> Iterator[Result]:
+    """Do some work on all pairs, each in one block, on all cores at once.
 
     Args:
-        measure: How to measure them.
+        work: What to do with a block; several threads do it at a time.
+        measure: How to measure pairs.
         examples: The examples that pairs are measured from.
         references: The examples that pairs are measured to, in blocks; None for pairs within `examples`, each from the
             earlier one to the later, none of an example with itself.
+
+    Yields:
+        What the work returned, in an order that does not change.
 
     Raises:
         InvalidInputError: A distance is no finite number.
     """
     queries = measure.query_factors(examples.embeddings)
     for block in [examples] if references is None else references:
-        others = measure.factors(block.embeddings)
-        for columns in block.tiles(_COLUMNS):
-            for rows in examples.tiles(_ROWS):
-                if references is None and rows.start >= columns.stop:
-                    break
-                values = measure.values(queries[rows], others[columns])
-                positive = examples.labels[rows, None] == block.labels[columns]
-                if references is None and rows.stop > columns.start:
-                    later = np.arange(columns.start, columns.stop) > np.arange(rows.start, rows.stop)[:, None]
-                    values, positive = values[later], positive[later]
-                if values.size:
-                    _require_finite(values, measure.distance)
-                    yield PairBlock(values.ravel(), positive.ravel(), (examples.group(rows), block.group(columns)))
+        one = _Pairs(measure, examples, queries, block, measure.factors(block.embeddings), references is None)
+        yield from in_parallel(lambda tile, one=one: work(one.block(*tile)), one.tiles())  # type: ignore[misc]
+
+
+@attrs.frozen(eq=False)
+class _Pairs:
+    """Pairs from all examples to some references, which are the examples themselves if `within` says so."""
+
+    measure: Measure
+    examples: Examples
+    queries: np.ndarray
+    references: Examples
+    factors: np.ndarray
+    within: bool
+
+    def tiles(self) -> list[tuple[slice, slice]]:
+        """Return the rows and columns of blocks that together hold each pair once."""
+        return [
+            (rows, columns)
+            for columns in self.references.tiles(_COLUMNS)
+            for rows in self.examples.tiles(_ROWS)
+            if not self.within or rows.start < columns.stop - 1
+        ]
+
+    def block(self, rows: slice, columns: slice) -> PairBlock:
+        """Measure a block."""
+        values = self.measure.values(self.queries[rows], self.factors[columns])
+        positive = self.examples.labels[rows, None] == self.references.labels[columns]
+        if self.within and rows.stop > columns.start:
+            later = np.arange(columns.start, columns.stop) > np.arange(rows.start, rows.stop)[:, None]
+            values, positive = values[later], positive[later]
+        _require_finite(values, self.measure.distance)
+        cell = self.examples.group(rows), self.references.group(columns)
+        return PairBlock(values.ravel(), positive.ravel(), cell)
 
 
 def _squares(vectors: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,16 +13,16 @@ import numpy as np
 from simplug.api.distance import Distance
 from simplug.api.pair_counts import Distances, PairCounts, PairSummary
 from simplug.evaluation.checking import embeddings_of, labels_of, require_lengths
-from simplug.evaluation.pair_bins import Bins, Scale, binned, coarsened
-from simplug.evaluation.pair_blocks import Examples, Measure, PairBlock, measure_of, pair_blocks
+from simplug.evaluation.pair_bins import Bins, Scale, coarsened
+from simplug.evaluation.pair_blocks import Examples, Measure, PairBlock, measure_of, over_pairs
 from simplug.kernel.errors import InvalidInputError
 from simplug.kernel.registry import registry_of
 
 _FEW = 1 << 22
 """Up to so many pairs, each distance that occurs is a threshold."""
 
-_SAMPLED = 1 << 14
-"""Of about so many pairs the size of a typical distance is found."""
+_SAMPLED = 256
+"""Of about so many examples, and so many others, the size of a typical distance is found."""
 
 _COARSER = 6
 """By how many doublings the bins of cells are wider."""
@@ -103,14 +105,12 @@ def summarize_pairs(
     if len(examples) < 2:
         raise InvalidInputError(f"there are {len(examples)} examples; a pair needs two")
     measure = measure_of(measured, examples.embeddings, exact=measured_exactly(examples))
-    parts: tuple[list[_Part], list[_Part]] = ([], [])
-    for block in pair_blocks(measure, examples):
+
+    def parts_of(block: PairBlock) -> tuple[_Part, _Part]:
         distances = measure.distances(block.values)
-        for kind, part in enumerate(parts):
-            chosen = distances[block.positive == bool(kind)]
-            if chosen.size:
-                part.append((chosen.size, float(chosen.sum(dtype=np.float64)), chosen.min(), chosen.max()))
-    negative, positive = (_summary(part) for part in parts)
+        return _part(distances[~block.positive]), _part(distances[block.positive])
+
+    negative, positive = (_summary(parts) for parts in zip(*over_pairs(parts_of, measure, examples), strict=True))
     return PairSummary(positive=positive, negative=negative)
 
 
@@ -190,9 +190,14 @@ def counted(
         references, total = [references], len(references)
     few = (_within(examples) if references is None else len(examples) * total) <= _FEW
     measure = measure_of(distance, examples.embeddings, exact=few)
-    tally = _Tally(measure, exact=few)
-    for block in pair_blocks(measure, examples, references):
-        tally.add(block)
+    first = examples
+    if references is not None:
+        blocks = iter(references)
+        first = next(blocks)
+        references = itertools.chain([first], blocks)
+    tally = _Tally(measure, _typical(measure, examples, first), exact=few)
+    for _ in over_pairs(tally.add, measure, examples, references):
+        pass
     return tally.counts(), tally.cells()
 
 
@@ -203,46 +208,43 @@ _Part = tuple[int, float, float, float]
 class _Tally:
     """Counts of the pairs so far, of all and of each cell."""
 
-    def __init__(self, measure: Measure, *, exact: bool) -> None:
+    def __init__(self, measure: Measure, typical: float, *, exact: bool) -> None:
         self._measure = measure
-        self._typical = 0.0
+        self._scale, self._coarse = Scale(typical), Scale(typical, _COARSER)
+        self._lock = threading.Lock()
         self._all = Bins()
         self._cells: dict[tuple[int, int], Bins] = {}
-        self._exact = exact
-        self._values: list[np.ndarray] = []
-        self._positive: list[np.ndarray] = []
+        self._kept: list[tuple[np.ndarray, np.ndarray]] | None = [] if exact else None
 
     def add(self, block: PairBlock) -> None:
         """Count some pairs; their values are written over."""
-        if self._exact:
-            self._values.append(block.values.copy())
-            self._positive.append(block.positive)
-        if not self._typical:
-            self._typical = _typical(block.values)
-        # Values are all 0 as long as none is typical; they have bin 0 on every scale.
-        scale = Scale(self._typical or 1.0)
-        first, counts = binned(scale.numbers(block.values), block.positive)
-        if not self._exact:
-            self._all.add(first, counts)
-        self._cells.setdefault(block.cell, Bins()).add(*coarsened(first, counts, _COARSER))
+        values = block.values.copy() if self._kept is not None else block.values
+        keys, counts = self._scale.keys(block.values, block.positive)
+        with self._lock:
+            if self._kept is not None:
+                self._kept.append((values, block.positive))
+            else:
+                self._all.add(keys, counts)
+            self._cells.setdefault(block.cell, Bins()).add(coarsened(keys, _COARSER), counts)
 
     def counts(self) -> PairCounts:
         """Return the counts of all pairs."""
-        if self._exact:
-            return _exact_counts(np.concatenate(self._values), np.concatenate(self._positive))
+        if self._kept is not None:
+            values, positive = (np.concatenate(column) for column in zip(*self._kept, strict=True))
+            return _exact_counts(values, positive)
         numbers, counts = self._all.filled()
-        thresholds = self._measure.distances(Scale(self._typical or 1.0).edges(numbers))
+        thresholds = self._measure.distances(self._scale.edges(numbers))
         negatives, positives = np.cumsum(counts, axis=0).T
         return PairCounts(thresholds, positives, negatives)
 
     def cells(self) -> Cells:
         """Return the counts of each cell."""
-        filled = {cell: bins.filled() for cell, bins in self._cells.items()}
+        filled = {cell: bins.filled() for cell, bins in sorted(self._cells.items())}
         numbers = np.unique(np.concatenate([held for held, _ in filled.values()]))
         counts = np.zeros((len(filled), len(numbers), 2), dtype=np.int64)
         for table, (held, of_cell) in zip(counts, filled.values(), strict=True):
             table[np.searchsorted(numbers, held)] = of_cell
-        thresholds = self._measure.distances(Scale(self._typical or 1.0, _COARSER).edges(numbers))
+        thresholds = self._measure.distances(self._coarse.edges(numbers))
         return Cells(np.array(list(filled), dtype=np.int64), thresholds, counts)
 
 
@@ -254,19 +256,24 @@ def _exact_counts(distances: np.ndarray, positive: np.ndarray) -> PairCounts:
     return PairCounts(thresholds.astype(np.float64), positives, negatives)
 
 
-def _typical(values: np.ndarray) -> float:
-    """Return the median size of some of the values that are not 0; 0 where there is none."""
-    if not values.any():
-        return 0.0
-    sizes = np.abs(values[values != 0])
-    return float(np.median(sizes[:: max(1, len(sizes) // _SAMPLED)]))
+def _typical(measure: Measure, examples: Examples, references: Examples) -> float:
+    """Return the median size of some values that are not 0; 1 where there is none."""
+    some, others = (part.embeddings[:: -(-len(part) // _SAMPLED)] for part in (examples, references))
+    sizes = np.abs(measure.values(measure.query_factors(some), measure.factors(others)))
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+    return float(np.median(sizes)) if sizes.size else 1.0
 
 
-def _summary(parts: list[_Part]) -> Distances:
-    if not parts:
-        return Distances(0, np.nan, np.nan, np.nan)
+def _part(distances: np.ndarray) -> _Part:
+    if not distances.size:
+        return 0, 0.0, np.inf, -np.inf
+    return len(distances), float(distances.sum(dtype=np.float64)), float(distances.min()), float(distances.max())
+
+
+def _summary(parts: tuple[_Part, ...]) -> Distances:
     counts, sums, least, most = zip(*parts, strict=True)
-    return Distances(sum(counts), sum(sums) / sum(counts), float(min(least)), float(max(most)))
+    count = sum(counts)
+    return Distances(count, sum(sums) / count, min(least), max(most)) if count else Distances(0, np.nan, np.nan, np.nan)
 
 
 def _within(examples: Examples) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from simplug.evaluation.pairs import Cells, checked_pairs, counted
 from simplug.evaluation.scores import Scores
 from simplug.kernel.errors import InvalidInputError
 from simplug.kernel.registry import registry_of
+
+_DRAWN = 64
+"""How many draws are counted together."""
 
 
 class VerificationScores(Scores):
@@ -64,14 +67,20 @@ class VerificationScores(Scores):
         """Return the (b,) scores for (b, groups) weights."""
         first, second = self._cells.groups.T
         of_cells = weights[:, first] * (weights[:, second] if self._both else 1)
+        table = self._cells.counts.reshape(len(first), -1).astype(np.float64)
         scores = {label: np.full(len(weights), np.nan) for label in self._metrics}
-        for draw, weight in enumerate(of_cells):
-            drawn = np.tensordot(weight, self._cells.counts, axes=1).cumsum(axis=0).round().astype(np.int64)
-            counts = PairCounts(self._cells.thresholds, positives=drawn[:, 1], negatives=drawn[:, 0])
-            if counts.all_positives and counts.all_negatives:
-                for label, metric in self._metrics.items():
-                    scores[label][draw] = metric.score(counts)
+        for start in range(0, len(weights), _DRAWN):
+            drawn = (of_cells[start : start + _DRAWN] @ table).reshape(-1, *self._cells.counts.shape[1:])
+            for draw, counts in enumerate(self._counts_of(drawn), start):
+                if counts.all_positives and counts.all_negatives:
+                    for label, metric in self._metrics.items():
+                        scores[label][draw] = metric.score(counts)
         return scores
+
+    def _counts_of(self, drawn: np.ndarray) -> Iterator[PairCounts]:
+        """Yield the counts within each threshold, from (b, t, 2) whole numbers between one and the next."""
+        for negatives, positives in drawn.cumsum(axis=1).round().astype(np.int64).transpose(0, 2, 1):
+            yield PairCounts(self._cells.thresholds, positives, negatives)
 
 
 def evaluate_verification(
