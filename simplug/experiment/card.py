@@ -50,8 +50,8 @@ def _what(findings: Findings) -> str:
         f"An encoder that maps like inputs to near embeddings of {findings.evaluation.embeddings.shape[1]} dimensions: "
         f"{_code(about.name_in(config, 'backbone'))} trained with {_code(about.name_in(config, 'loss'))} on "
         f"{_code(about.name_in(config, 'dataset'))}. Its gallery holds {len(findings.index):,} records of "
-        f"{_counted(len(findings.selection.known))}; a query takes the label of its nearest records, and is called unknown "
-        f"beyond a distance of {distance}."
+        f"{_counted(len(findings.selection.known))}; a query takes the label of its nearest records, and is called "
+        f"unknown beyond a distance of {distance}."
     )
 
 

@@ -50,9 +50,9 @@ def count_pairs(embeddings: np.ndarray, labels: np.ndarray) -> PairCounts:
     return PairCounts(thresholds, positives, negatives)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def make_findings() -> Iterator[MakeFindings]:
-    """Return a function that makes findings; it may be called several times within a test."""
+    """Return a function that makes findings; it may be called several times."""
     opened = []
 
     def make(

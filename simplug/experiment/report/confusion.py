@@ -69,10 +69,10 @@ def classes(findings: Findings) -> Html:
         for name in ["class", *kind, "queries", *map(numbers.words, labels)]
     ]
     kinds = ["sortable", *(["names"] if kind else []), *(["short"] if len(rows) > _SHOWN else [])]
-    parts = [table(head, rows, class_=" ".join(kinds), id="classes")]
+    parts = [table(head, rows, class_=" ".join(kinds), id="table-of-classes")]
     if len(rows) > _SHOWN:
         words = f"Show all {len(rows):,} classes"
-        parts.append(element("button", words, type="button", class_="more", aria_controls="classes"))
+        parts.append(element("button", words, type="button", class_="more", aria_controls="table-of-classes"))
     return join(parts)
 
 
