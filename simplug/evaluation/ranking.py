@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 
 import attrs
@@ -22,10 +23,12 @@ _FEW = 32
 _AMPLE = 8
 """How many vectors a rank are measured before it is taken that float32 cannot tell them apart."""
 
-_PAIRS = 1024
+_GROUPS = 2048
+"""Of how many groups the nearest is looked for, at least: fewer, larger ones take longer to go through."""
+
+_PAIRS = 512
 """How many pairs are measured at once, each by itself."""
 
-_FARTHEST = float(np.finfo(np.float32).max)
 _TIED = 2.0**-21
 """More than the relative difference of two values that may be one distance in float32."""
 
@@ -74,9 +77,9 @@ class Gallery:
     """
 
     def __init__(self, distance: Distance, vectors: np.ndarray, labels: np.ndarray) -> None:
+        self._vectors = vectors
         self._labels = labels
         self._measure = measure_of(distance, vectors)
-        self._distinct, self._copies = _distinct(vectors)
         self._places = 2 * np.arange(len(labels), dtype=np.int32)
 
     def __len__(self) -> int:
@@ -99,6 +102,15 @@ class Gallery:
             found = self._hits_of_few(self._measure, queries, depth)
         return self._hits_of_all(queries, depth) if found is None else found
 
+    @functools.cached_property
+    def _distinct(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """The vectors that differ, and which of them each vector is; None when no two are equal bit by bit."""
+        whole = np.ascontiguousarray(self._vectors).view(np.dtype((np.void, self._vectors.strides[0]))).ravel()
+        _, first, copies = np.unique(whole, return_index=True, return_inverse=True)
+        if len(first) == len(self):
+            return self._vectors, None
+        return self._vectors[first], copies.ravel()
+
     def _is_few(self, depth: int) -> bool:
         return isinstance(self._measure, SpaceMeasure) and _FEW * depth <= len(self)
 
@@ -107,25 +119,23 @@ class Gallery:
         # One whole number says all: first the distance, then the place in the gallery, then whether it is a hit.
         keys = np.empty((len(queries), len(self)), dtype=np.int64)
         parts = keys.view(np.int32).reshape(*keys.shape, 2)
+        distinct, copies = self._distinct
+        if copies is not None:
+            near = np.empty((len(queries), len(distinct)), dtype=np.int32)
+            for tile in _tiles(len(distinct)):
+                near[:, tile] = _ordered_bits(self._measure.of_all(queries.vectors, distinct[tile]))
         for tile in _tiles(len(self)):
-            hit = self._labels[tile] == queries.labels[:, None]
-            np.add(self._places[tile], hit, out=parts[:, tile, _LOW])
-        if self._copies is None:
-            self._measure_all(queries, parts[:, :, _HIGH])
-        else:
-            near = np.empty((len(queries), len(self._distinct)), dtype=np.int32)
-            self._measure_all(queries, near)
-            parts[:, :, _HIGH] = near[:, self._copies]
+            parts[:, tile, _HIGH] = (
+                _ordered_bits(self._measure.of_all(queries.vectors, distinct[tile]))
+                if copies is None
+                else near[:, copies[tile]]
+            )
+            np.add(self._places[tile], self._labels[tile] == queries.labels[:, None], out=parts[:, tile, _LOW])
         if queries.rows is not None:
             keys[np.arange(len(queries)), queries.rows] = _LAST
         if depth < len(self):
             keys.partition(depth - 1, axis=1)
         return _hits(np.sort(keys[:, :depth], axis=1))
-
-    def _measure_all(self, queries: Queries, near: np.ndarray) -> None:
-        """Write the ordered bits of the distances to all distinct vectors into a (q, m) array."""
-        for tile in _tiles(len(self._distinct)):
-            near[:, tile] = _ordered_bits(self._measure.of_all(queries.vectors, self._distinct[tile]))
 
     def _hits_of_few(self, measure: SpaceMeasure, queries: Queries, depth: int) -> np.ndarray | None:
         """Measure the pairs that may be near enough; None when these are too many."""
@@ -135,7 +145,7 @@ class Gallery:
         if queries.rows is not None:
             table[every, queries.rows] = np.inf
         # The nearest of each group: as many as there are ranks are hardly farther than the nearest of all.
-        groups = 4 * depth
+        groups = max(4 * depth, min(_GROUPS, len(self) // 4))
         size = len(self) // groups
         nearest = np.minimum.reduce(table[:, : groups * size].reshape(len(queries), size, groups), axis=1)
         limits = np.partition(nearest, depth - 1, axis=1)[:, depth - 1] + 2 * coarse.errors
@@ -145,9 +155,10 @@ class Gallery:
             return None
         which, columns = np.divmod(chosen, len(self))
         distances = np.empty(len(which))
+        wide = queries.vectors.astype(np.float64)
         for start in range(0, len(which), _PAIRS):
             some = slice(start, start + _PAIRS)
-            distances[some] = measure.of_pairs(queries.vectors[which[some]], columns[some])
+            distances[some] = measure.of_pairs(wide[which[some]], columns[some])
         near = _ordered_bits(distances)
         keys = near.astype(np.int64) << 32
         keys |= self._places[columns] + (self._labels[columns] == queries.labels[which])
@@ -175,18 +186,10 @@ def _hits(ranked: np.ndarray) -> np.ndarray:
 
 def _ordered_bits(distances: np.ndarray) -> np.ndarray:
     """Return int32 numbers that are ordered as distances in float32 are."""
-    # To add 0 turns -0.0 into 0.0. What is beyond float32 is the farthest there is, as an index returns it.
-    single = np.minimum(np.maximum(distances, -_FARTHEST), _FARTHEST).astype(np.float32) + np.float32(0)
+    with np.errstate(over="ignore"):
+        single = distances.astype(np.float32)
+    single += 0  # which turns -0.0 into 0.0
     bits = single.view(np.int32)
     if bits.size and bits.min() < 0:
         bits ^= (bits >> 31) & np.int32(0x7FFFFFFF)
     return np.asarray(bits)
-
-
-def _distinct(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the distinct ones of (n, d) vectors, and which of them each is; None when no two are equal bit by bit."""
-    whole = np.ascontiguousarray(vectors).view(np.dtype((np.void, vectors.strides[0]))).ravel()
-    _, first, copies = np.unique(whole, return_index=True, return_inverse=True)
-    if len(first) == len(vectors):
-        return vectors, None
-    return vectors[first], copies.ravel()
