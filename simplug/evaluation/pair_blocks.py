@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -33,11 +34,13 @@ class Examples:
         embeddings: (n, d) float32, checked.
         labels: (n,) int64.
         groups: (n,) int64, ascending: what is drawn together when intervals are made; None when nothing is.
+        ids: (n,) int64: examples and references with the same id are the same, which is no pair; None where none are.
     """
 
     embeddings: np.ndarray
     labels: np.ndarray
     groups: np.ndarray | None = None
+    ids: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -191,7 +194,14 @@ def over_pairs(
     queries = measure.query_factors(examples.embeddings)
     for block in [examples] if references is None else references:
         one = _Pairs(measure, examples, queries, block, measure.factors(block.embeddings), references is None)
-        yield from in_parallel(lambda tile, one=one: work(one.block(*tile)), one.tiles())  # type: ignore[misc]
+        for found in in_parallel(functools.partial(_worked, work, one), one.tiles()):
+            yield from found
+
+
+def _worked(work: Callable[[PairBlock], Result], pairs: _Pairs, tile: tuple[slice, slice]) -> list[Result]:
+    """Return what some work makes of a block, unless it holds no pair."""
+    block = pairs.block(*tile)
+    return [work(block)] if block.values.size else []
 
 
 @attrs.frozen(eq=False)
@@ -211,19 +221,30 @@ class _Pairs:
             (rows, columns)
             for columns in self.references.tiles(_COLUMNS)
             for rows in self.examples.tiles(_ROWS)
-            if not self.within or rows.start < columns.stop - 1
+            if not self.within or rows.start < columns.stop
         ]
 
     def block(self, rows: slice, columns: slice) -> PairBlock:
         """Measure a block."""
         values = self.measure.values(self.queries[rows], self.factors[columns])
         positive = self.examples.labels[rows, None] == self.references.labels[columns]
-        if self.within and rows.stop > columns.start:
-            later = np.arange(columns.start, columns.stop) > np.arange(rows.start, rows.stop)[:, None]
-            values, positive = values[later], positive[later]
-        _require_finite(values, self.measure.distance)
+        kept = self._kept(rows, columns)
+        if kept is not None:
+            values, positive = values[kept], positive[kept]
+        if values.size:
+            _require_finite(values, self.measure.distance)
         cell = self.examples.group(rows), self.references.group(columns)
         return PairBlock(values.ravel(), positive.ravel(), cell)
+
+    def _kept(self, rows: slice, columns: slice) -> np.ndarray | None:
+        """Return which pairs of a block are to be counted, None for all."""
+        if self.within and rows.stop > columns.start:
+            later: np.ndarray = np.arange(columns.start, columns.stop) > np.arange(rows.start, rows.stop)[:, None]
+            return later
+        if self.examples.ids is None or self.references.ids is None:
+            return None
+        different: np.ndarray = self.examples.ids[rows, None] != self.references.ids[columns]
+        return None if different.all() else different
 
 
 def _squares(vectors: np.ndarray) -> np.ndarray:

@@ -142,33 +142,39 @@ def measured_exactly(examples: Examples) -> bool:
     return _within(examples) <= _FEW
 
 
-def require_both_kinds(labels: np.ndarray, reference_labels: np.ndarray | None = None) -> None:
+def require_both_kinds(
+    labels: np.ndarray, reference_labels: np.ndarray | None = None, own_labels: np.ndarray | None = None
+) -> None:
     """Refuse labels of which there is no positive pair, or no negative one.
 
     Args:
         labels: (n,) labels.
         reference_labels: (m,) labels; None for pairs within `labels`.
+        own_labels: The (n,) labels under which the examples themselves are among the references, if they are.
+
+    Raises:
+        InvalidInputError: The message says what there is none of.
     """
+    others = labels if reference_labels is None else reference_labels
+    what = f"{len(labels)} examples"
     if reference_labels is None:
+        own_labels = labels
         if len(labels) < 2:
             raise InvalidInputError(f"there are {len(labels)} examples; a pair needs two")
-        sizes = np.unique(labels, return_counts=True)[1]
-        positive = int((sizes * (sizes - 1) // 2).sum())
-        pairs = len(labels) * (len(labels) - 1) // 2
-        what = f"{len(labels)} examples"
     else:
+        what += f" and {len(reference_labels)} references"
         if not len(labels) or not len(reference_labels):
-            raise InvalidInputError(
-                f"there are {len(labels)} examples and {len(reference_labels)} references; a pair needs one of each"
-            )
-        names, sizes = np.unique(reference_labels, return_counts=True)
-        places = np.minimum(np.searchsorted(names, labels), len(names) - 1)
-        positive = int(sizes[places][names[places] == labels].sum())
-        pairs = len(labels) * len(reference_labels)
-        what = f"{len(labels)} examples and {len(reference_labels)} references"
+            raise InvalidInputError(f"there are {what}; a pair needs one of each")
+    names, sizes = np.unique(others, return_counts=True)
+    places = np.minimum(np.searchsorted(names, labels), len(names) - 1)
+    positive = int(sizes[places][names[places] == labels].sum())
+    negative = len(labels) * len(others) - positive
+    if own_labels is not None:
+        positive -= int(np.count_nonzero(own_labels == labels))
+        negative -= int(np.count_nonzero(own_labels != labels))
     if not positive:
         raise InvalidInputError(f"there is no positive pair: no two of the {what} have the same label")
-    if positive == pairs:
+    if not negative:
         raise InvalidInputError(f"there is no negative pair: all {what} have the label {labels[0]}")
 
 

@@ -151,6 +151,9 @@ def score_pairs(
     count = min(int(groups), len(examples))
     order = np.random.default_rng(seed).permutation(len(examples))
     grouped = Examples(
-        examples.embeddings[order], examples.labels[order], np.arange(len(order)) * count // max(1, len(order))
+        examples.embeddings[order],
+        examples.labels[order],
+        np.arange(len(order)) * count // max(1, len(order)),
+        None if examples.ids is None else examples.ids[order],
     )
     return VerificationScores(metrics, *counted(distance, grouped, references, total), count)

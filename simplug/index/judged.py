@@ -8,10 +8,12 @@ from typing import Any
 import attrs
 import numpy as np
 
-from simplug.api import Matcher
+from simplug.api import Matcher, VerificationMetric
 from simplug.evaluation import pair_calibration
 from simplug.evaluation.calibration import Calibration
-from simplug.evaluation.scores import RetrievalScores
+from simplug.evaluation.checking import built_metrics
+from simplug.evaluation.scores import RetrievalScores, Scores
+from simplug.evaluation.verification import VerificationScores
 from simplug.index import folder, judging, validation
 from simplug.index.maintained import MaintainedIndex
 from simplug.index.state import State
@@ -187,14 +189,80 @@ class JudgedIndex(MaintainedIndex):
             InvalidInputError: No query has a record with its label, other than itself; or an argument is unusable.
         """
         vectors, classes = self._judged(queries, labels, "queries")
-        own = None if query_ids is None else validation.id_values(query_ids, "query_ids")
-        if own is not None:
-            validation.require_length(len(own), len(vectors), "query_ids")
+        own = self._own_ids(query_ids, len(vectors))
         built = [registry_of("metric").build(metric) for metric in metrics]
         with self._reading() as state:
             if own is not None:
                 state.rows_of(own, "query_ids")
             return judging.evaluate_retrieval(state, vectors, classes, built, own, average)
+
+    def evaluate_verification(
+        self,
+        queries: Any,
+        labels: Any,
+        metrics: Sequence[Any] = ("roc_auc", "eer", "tar@far"),
+        *,
+        query_ids: Any = None,
+    ) -> VerificationScores:
+        """Score the decision whether a query and a record are of one class, over all pairs of them.
+
+        Records are read in blocks, and no pair is kept: :func:`simplug.evaluation.count_pairs` says how. Records
+        without a label are left out.
+
+        Args:
+            queries: (q, d) finite numbers.
+            labels: (q,) their labels; labels that the index does not have are welcome.
+            metrics: Verification metrics, by name such as ``"eer"``, as tables or instances.
+            query_ids: (q,) ids, where the queries are records of the index: each is no pair with itself.
+
+        Returns:
+            The score of each metric by its label, a dict, which also has the counts that curves are drawn from, and
+            intervals: those of other queries against the same records.
+
+        Raises:
+            InvalidInputError: There is no positive or no negative pair, or an argument is unusable.
+            ArtifactError: A record is damaged.
+        """
+        vectors, classes = self._judged(queries, labels, "queries")
+        own = self._own_ids(query_ids, len(vectors))
+        built = built_metrics(metrics, VerificationMetric)
+        with self._reading() as state:
+            if own is not None:
+                state.rows_of(own, "query_ids")
+            return judging.evaluate_verification(state, vectors, classes, built, own)
+
+    def evaluate_open_set(
+        self,
+        queries: Any,
+        labels: Any,
+        metrics: Sequence[Any] = ("unknown_auroc", "detection@false_alarm", "identification@false_alarm"),
+        *,
+        k: int = 1,
+        matcher: str | Mapping[str, Any] | Matcher = "nearest",
+    ) -> Scores:
+        """Score how well queries of classes that the index does not have are told from those of classes it has.
+
+        A query is known when a record has its label. What tells is the distance of its match; the cut points of a
+        calibration do not count.
+
+        Args:
+            queries: (q, d) finite numbers, none of them a record of the index.
+            labels: (q,) their labels, some of which a record has and some of which none has.
+            metrics: Open set metrics, by name such as ``"unknown_auroc"``, as tables or instances.
+            k: How many neighbours the matcher sees.
+            matcher: How neighbours become a label and a distance.
+
+        Returns:
+            The score of each metric by its label, a dict, with intervals on request.
+
+        Raises:
+            InvalidInputError: No query is known or none is unknown, or an argument is unusable.
+        """
+        k = validation.neighbors_wanted(k)
+        vectors, classes = self._judged(queries, labels, "queries")
+        chosen: Matcher = registry_of("matcher").build(matcher)
+        with self._reading() as state:
+            return judging.evaluate_open_set(state, vectors, classes, metrics, k, chosen)
 
     def evaluate_classification(
         self,
@@ -237,6 +305,14 @@ class JudgedIndex(MaintainedIndex):
         if unlabeled.any():
             raise InvalidInputError(f"labels[{int(np.argmax(unlabeled))}] is -1, which means that there is no label")
         return vectors, classes
+
+    def _own_ids(self, query_ids: Any, count: int) -> np.ndarray | None:
+        """Return the ids of queries that are records."""
+        if query_ids is None:
+            return None
+        own = validation.id_values(query_ids, "query_ids")
+        validation.require_length(len(own), count, "query_ids")
+        return own
 
     def _keep_calibration(self, made: Calibration) -> Calibration:
         """Use a calibration from now on, once it is on disk; a reader keeps it in memory alone."""

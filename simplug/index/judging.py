@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 import numpy as np
 
-from simplug.api import Matcher, Metric
+from simplug.api import Matcher, Metric, VerificationMetric
 from simplug.evaluation import calibration as calibrating
 from simplug.evaluation import matches as matching
 from simplug.evaluation.calibration import OPTIMAL, Calibration, CutPoint
+from simplug.evaluation.open_set import evaluate_open_set as score_open_set
+from simplug.evaluation.open_set import require_known_and_unknown
+from simplug.evaluation.pair_blocks import Examples
 from simplug.evaluation.pair_calibration import PAIR_METRIC
+from simplug.evaluation.pairs import require_both_kinds
 from simplug.evaluation.ranked import Block, counts_of, score_in_blocks
-from simplug.evaluation.scores import RetrievalScores
+from simplug.evaluation.scores import RetrievalScores, Scores
+from simplug.evaluation.verification import VerificationScores, score_pairs
 from simplug.index.filters import Filter
 from simplug.index.neighbors import Neighbors
 from simplug.index.state import State
+from simplug.index.validation import UNLABELED
 from simplug.kernel.config import to_config
 from simplug.kernel.errors import InvalidInputError, did_you_mean
 from simplug.kernel.registry import registry_of
+
+_REFERENCES = 8192
+"""How many records are read together."""
 
 _RANKED = 1 << 21
 """How many neighbours of queries that are evaluated are in memory at once."""
@@ -153,6 +162,42 @@ def evaluate_retrieval(
         return max(1, _RANKED // min(depth + more, count))
 
     return score_in_blocks(metrics, labels, relevant, hits, at_once, average=average)
+
+
+def evaluate_verification(
+    state: State,
+    queries: np.ndarray,
+    labels: np.ndarray,
+    metrics: Mapping[str, VerificationMetric],
+    query_ids: np.ndarray | None,
+) -> VerificationScores:
+    """Score the pairs of queries and labelled records, none with itself where `query_ids` says who a query is."""
+    rows, ids, classes = state.directory.records()
+    kept = (classes != UNLABELED) & ~np.isin(rows, list(state.damaged))
+    rows, ids, classes = rows[kept], ids[kept], classes[kept]
+    own = None
+    if query_ids is not None:
+        order = np.argsort(ids)
+        places = np.minimum(np.searchsorted(ids, query_ids, sorter=order), len(ids) - 1)
+        own = np.where(ids[order][places] == query_ids, classes[order][places], UNLABELED) if len(ids) else None
+    require_both_kinds(labels, classes, own)
+
+    def blocks() -> Iterator[Examples]:
+        for start in range(0, len(rows), _REFERENCES):
+            part = slice(start, start + _REFERENCES)
+            yield Examples(state.embeddings(rows[part]), classes[part], ids=ids[part])
+
+    return score_pairs(metrics, state.recipe.distance, Examples(queries, labels, ids=query_ids), blocks(), len(rows))
+
+
+def evaluate_open_set(
+    state: State, queries: np.ndarray, labels: np.ndarray, metrics: Sequence[Any], k: int, matcher: Matcher
+) -> Scores:
+    """Score how well the distance of the match tells queries of labels that a record has from others."""
+    known = np.isin(labels, state.directory.records()[2])
+    require_known_and_unknown(known)
+    matched, distances = matches(state, queries, k, matcher)
+    return score_open_set(distances, known, (matched == labels) & np.isfinite(distances), metrics)
 
 
 def evaluate_matches(
