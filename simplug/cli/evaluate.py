@@ -20,8 +20,10 @@ def evaluate(run: Path, metrics: Sequence[str], as_json: bool) -> None:
     from simplug.experiment.config import EvaluateSection
     from simplug.experiment.loading import load_run
     from simplug.experiment.selection import select
+    from simplug.kernel.registry import REGISTRIES
 
-    chosen = EvaluateSection(metrics=metrics).metrics if metrics else None
+    named = tuple(REGISTRIES["metric"].build(name) for name in metrics)
+    chosen = EvaluateSection(metrics=named).metrics if named else None
     with TerminalProgress() as progress:
         with progress.stage("load the run"), progress.noise():
             loaded = load_run(run)

@@ -6,7 +6,6 @@ import re
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 import simplug
@@ -14,18 +13,6 @@ from simplug.kernel.errors import InvalidInputError
 from simplug.learn.event_file import EventFile
 from simplug.learn.pictures import QUERY, RIGHT, WRONG, as_pictures, sheet
 from simplug.learn.tensorboard import write_projection
-
-
-def events(folder):
-    """Return step, tag, plugin and tensor of all that was written to a folder."""
-    found = []
-    for file in sorted(folder.glob("events.out.tfevents.*")):
-        for record in tf.data.TFRecordDataset(str(file)):
-            event = tf.compat.v1.Event.FromString(record.numpy())
-            for value in event.summary.value:
-                plugin = value.metadata.plugin_data.plugin_name
-                found.append((event.step, value.tag, plugin, tf.make_ndarray(value.tensor)))
-    return found
 
 
 def picture_of(tensor):
@@ -67,7 +54,7 @@ def follow(model, *callbacks, epochs=1):
     listing.on_train_end()
 
 
-def test_a_scalar_and_a_picture_come_back_as_they_were_written(tmp_path):
+def test_a_scalar_and_a_picture_come_back_as_they_were_written(tmp_path, events):
     file = EventFile(tmp_path)
     pixels = np.arange(2 * 5 * 3, dtype=np.uint8).reshape(2, 5, 3)
     file.add_scalars({"val_recall@1": 0.5, "loss": 2.0}, step=3)
@@ -85,7 +72,7 @@ def test_no_file_is_made_before_there_is_something_to_write(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_row_shows_a_query_and_its_neighbours_framed_by_whether_they_are_right(model, tmp_path):
+def test_a_row_shows_a_query_and_its_neighbours_framed_by_whether_they_are_right(model, tmp_path, events):
     pictures = simplug.callbacks.NeighborPictures(
         QUERIES, QUERY_LABELS, GALLERY, [1, 0, 1, 1], log_dir=tmp_path, k=2, rows=2
     )
@@ -104,7 +91,7 @@ def test_a_row_shows_a_query_and_its_neighbours_framed_by_whether_they_are_right
     assert tuple(shown[side // 2, side + 8 + 4]) == (180, 180, 180)
 
 
-def test_places_without_a_neighbour_stay_empty(model, tmp_path):
+def test_places_without_a_neighbour_stay_empty(model, tmp_path, events):
     pictures = simplug.callbacks.NeighborPictures(
         QUERIES, QUERY_LABELS, GALLERY[:1], [0], log_dir=tmp_path, k=3, rows=1
     )
@@ -113,7 +100,7 @@ def test_places_without_a_neighbour_stay_empty(model, tmp_path):
     assert (shown[:, -40:] == 255).all()
 
 
-def test_pictures_are_written_every_so_many_epochs_and_at_the_last(model, tmp_path):
+def test_pictures_are_written_every_so_many_epochs_and_at_the_last(model, tmp_path, events):
     pictures = simplug.callbacks.NeighborPictures(
         QUERIES, QUERY_LABELS, GALLERY, GALLERY_LABELS, log_dir=tmp_path, every=2
     )
