@@ -39,6 +39,9 @@ _COMMANDS = {
     "run": _Known("simplug.cli.run:run", "Train, index, calibrate, evaluate and report, as a config says."),
     "query": _Known("simplug.cli.query:query", "Find the neighbours of files in the index of a run."),
     "evaluate": _Known("simplug.cli.evaluate:evaluate", "Evaluate a run again."),
+    "cross-validate": _Known(
+        "simplug.cli.cross_validate:cross_validate", "Evaluate a config on classes that its models have not met."
+    ),
     "compare": _Known("simplug.cli.compare:compare", "Compare runs: their scores, and what differs in their configs."),
     "index": _Known("simplug.cli.index:index", "Look at an index on the disk, verify, compact, tune or export it."),
     "plugins": _Known("simplug.cli.plugins:list_plugins", "List the installed components."),
