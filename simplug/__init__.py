@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from simplug import callbacks as callbacks
     from simplug import heads as heads
     from simplug import plots as plots
+    from simplug import reranking as reranking
     from simplug.experiment.loading import load as load
     from simplug.index.index import Index as Index
     from simplug.kernel.artifacts import save as save
@@ -49,7 +50,7 @@ _MODULES = {
 }
 """Where each public name that is no registry comes from."""
 
-_SUBMODULES = ("callbacks", "heads", "plots")
+_SUBMODULES = ("callbacks", "heads", "plots", "reranking")
 """The modules whose own names are public."""
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "refresh",
     "registry_of",
     "regularizers",
+    "reranking",
     "samplers",
     "save",
     "searches",

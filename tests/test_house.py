@@ -41,10 +41,22 @@ ALLOWED = {
     "experiment": {"experiment", "plots", "learn", "index", "evaluation", "api", "kernel"},
     "testing": {"testing", "learn", "index", "api", "kernel"},
     "cli": {"cli", "experiment", "learn", "index", "evaluation", "api", "kernel"},
-    "__init__": {"kernel", "api", "index", "evaluation", "plots", "learn", "experiment", "heads", "callbacks"},
+    "__init__": {
+        "kernel",
+        "api",
+        "index",
+        "evaluation",
+        "plots",
+        "learn",
+        "experiment",
+        "heads",
+        "callbacks",
+        "reranking",
+    },
     "__main__": {"cli"},
     "heads": {"learn", "kernel"},
     "callbacks": {"learn"},
+    "reranking": {"index"},
 }
 """The parts of simplug that each part may import, wherever in a file the import stands."""
 
