@@ -57,15 +57,16 @@ def _what(findings: Findings) -> str:
 
 def _data(findings: Findings) -> str:
     selection = findings.selection
-    kinds: dict[str, list[str]] = {}
-    for label in selection.classes.tolist():
-        kinds.setdefault(findings.kind_of(label), []).append(findings.name_of(label))
     meaning = {
         "seen": "trained on",
         "unseen": "in the gallery, but not trained on",
         "unknown": "neither trained on nor in the gallery",
     }
-    lines = [f"- **{len(names):,} {kind}** ({meaning[kind]}): {_listed(names)}" for kind, names in kinds.items()]
+    lines = []
+    for kind, words in meaning.items():
+        names = [findings.name_of(label) for label in selection.classes.tolist() if findings.kind_of(label) == kind]
+        if names:
+            lines.append(f"- **{len(names):,} {kind}** ({words}): {_listed(names)}")
     counts = (
         f"Trained on {len(selection.training):,} examples, calibrated on {len(selection.calibration):,}, tested on "
         f"{len(selection.test):,}. Classes:"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simplug.plots.overlay import roc_curves as roc_curves
     from simplug.plots.pairs import distance_histogram as distance_histogram
     from simplug.plots.pairs import roc_curve as roc_curve
-    from simplug.plots.projection import projection as projection
+    from simplug.plots.plane import projection as projection
 
 _MODULES = {
     "confusion_matrix": "simplug.plots.confusion",
@@ -27,7 +27,7 @@ _MODULES = {
     "loss_curve": "simplug.plots.history",
     "loss_curves": "simplug.plots.overlay",
     "neighbor_gallery": "simplug.plots.gallery",
-    "projection": "simplug.plots.projection",
+    "projection": "simplug.plots.plane",
     "roc_curve": "simplug.plots.pairs",
     "roc_curves": "simplug.plots.overlay",
     "score_curve": "simplug.plots.calibration",

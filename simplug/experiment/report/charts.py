@@ -52,7 +52,10 @@ def _inline(svg: str) -> str:
     body = body.replace("xlink:href", "href")
     for color, variable in _THEME.items():
         body = body.replace(color, variable)
-    body = _own_ids(body, prefix=hashlib.sha256(body.encode()).hexdigest()[:6])
+    # Matplotlib's ids differ from time to time; numbered, they are the same for the same drawing, and the hash of it
+    # keeps those of two drawings apart.
+    body = _own_ids(body, prefix="chart")
+    body = _own_ids(body, prefix=f"chart-{hashlib.sha256(body.encode()).hexdigest()[:6]}")
     body = re.sub(r">\s+<", "><", body)
     return f'<svg {box} aria-hidden="true">{body}'
 

@@ -33,11 +33,11 @@ def _scores(comparison: Comparison) -> Html:
     for group in dict.fromkeys(row.group for row in comparison.rows):
         rows = [_cells(comparison, row) for row in comparison.rows if row.group == group]
         head = ["score", *(run.name for run in comparison.runs)]
-        parts.append(join([element("h3", f"{group} classes"), table(head, rows)]))
+        parts.append(element("div", element("h3", f"{group} classes"), table(head, rows)))
     hint = "★ marks the best of a row, where one value is better than another."
-    if any(comparison.runs[0].intervals.values()):
+    if any(any(run.intervals.values()) for run in comparison.runs):
         hint += " Below a score: its 95 % bootstrap interval over the queries."
-    return join([element("p", hint, class_="hint"), *parts])
+    return join([element("p", hint, class_="hint"), element("div", *parts, class_="charts three")])
 
 
 def _cells(comparison: Comparison, row: Row) -> list[Html]:
@@ -55,11 +55,10 @@ def _curves(comparison: Comparison) -> Html:
         chart(loss_curves({run.name: run.history for run in comparison.runs}), "training loss of each run by epoch")
     ]
     rates = {
-        run.name: (np.array(run.roc["far"]), np.array(run.roc["tar"]))
+        run.name: None if run.roc is None else (np.array(run.roc["far"]), np.array(run.roc["tar"]))
         for run in comparison.runs
-        if run.roc is not None and len(run.roc["far"])
     }
-    if rates:
+    if any(run.roc is not None for run in comparison.runs):
         charts.append(chart(roc_curves(rates), "ROC curve of each run, with a logarithmic axis"))
     return element("div", *charts, class_="charts")
 

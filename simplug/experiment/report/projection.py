@@ -11,7 +11,7 @@ from simplug.experiment.report import numbers
 from simplug.experiment.report.findings import Findings
 from simplug.experiment.report.html import Html, element, join
 from simplug.experiment.report.pictures import is_image, sheet
-from simplug.plots.projection import Projected, project, umap_is_installed
+from simplug.plots.plane import Projected, project, umap_is_installed
 from simplug.plots.style import SERIES
 
 _POINTS = 1000
