@@ -36,14 +36,14 @@ class _Known:
 _COMMANDS = {
     "init": _Known("simplug.cli.init:init", "Write a commented config with the defaults."),
     "check": _Known("simplug.cli.check:check", "Check a config and say what it would run."),
-    "run": _Known("simplug.cli.run:run", "Train, index, calibrate, evaluate and report, as a config says."),
+    "run": _Known("simplug.cli.run:run", "Train, index, calibrate, evaluate and report, from a config."),
     "query": _Known("simplug.cli.query:query", "Find the neighbours of files in the index of a run."),
     "evaluate": _Known("simplug.cli.evaluate:evaluate", "Evaluate a run again."),
     "cross-validate": _Known(
         "simplug.cli.cross_validate:cross_validate", "Evaluate a config on classes that its models have not met."
     ),
     "compare": _Known("simplug.cli.compare:compare", "Compare runs: their scores, and what differs in their configs."),
-    "index": _Known("simplug.cli.index:index", "Look at an index on the disk, verify, compact, tune or export it."),
+    "index": _Known("simplug.cli.index:index", "Look at an index, verify, compact, tune or export it."),
     "plugins": _Known("simplug.cli.plugins:list_plugins", "List the installed components."),
     "show": _Known("simplug.cli.show:show", "Show a component: what it does and its settings."),
     "schema": _Known("simplug.cli.schema:schema", "Print the JSON Schema of a config, for editors."),
