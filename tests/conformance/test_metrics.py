@@ -5,8 +5,36 @@ from __future__ import annotations
 from simplug.testing import MetricSuite
 
 
+class TestAdjustedMutualInformation(MetricSuite):
+    name = "ami"
+
+
+class TestAdjustedRandIndex(MetricSuite):
+    name = "ari"
+
+
+class TestBestAccuracy(MetricSuite):
+    name = "best_accuracy"
+
+
 class TestBinaryAccuracy(MetricSuite):
     name = "binary_accuracy"
+
+
+class TestDetectionAtFalseAlarm(MetricSuite):
+    name = "detection_at_false_alarm"
+
+
+class TestEffectiveRank(MetricSuite):
+    name = "effective_rank"
+
+
+class TestEmbeddingSpread(MetricSuite):
+    name = "embedding_spread"
+
+
+class TestEqualErrorRate(MetricSuite):
+    name = "eer"
 
 
 class TestF1(MetricSuite):
@@ -17,6 +45,14 @@ class TestFalsePositiveRate(MetricSuite):
     name = "fpr"
 
 
+class TestFnmrAtFmr(MetricSuite):
+    name = "fnmr_at_fmr"
+
+
+class TestIdentificationAtFalseAlarm(MetricSuite):
+    name = "identification_at_false_alarm"
+
+
 class TestMapAtK(MetricSuite):
     name = "map_at_k"
 
@@ -25,8 +61,32 @@ class TestMapAtR(MetricSuite):
     name = "map_at_r"
 
 
+class TestMaxNegativeDistance(MetricSuite):
+    name = "max_negative_distance"
+
+
+class TestMaxPositiveDistance(MetricSuite):
+    name = "max_positive_distance"
+
+
+class TestMeanNegativeDistance(MetricSuite):
+    name = "mean_negative_distance"
+
+
+class TestMeanPositiveDistance(MetricSuite):
+    name = "mean_positive_distance"
+
+
 class TestMeanReciprocalRank(MetricSuite):
     name = "mrr"
+
+
+class TestMinNegativeDistance(MetricSuite):
+    name = "min_negative_distance"
+
+
+class TestMinPositiveDistance(MetricSuite):
+    name = "min_positive_distance"
 
 
 class TestNdcgAtK(MetricSuite):
@@ -35,6 +95,10 @@ class TestNdcgAtK(MetricSuite):
 
 class TestNegativePredictiveValue(MetricSuite):
     name = "npv"
+
+
+class TestNormalizedMutualInformation(MetricSuite):
+    name = "nmi"
 
 
 class TestPrecision(MetricSuite):
@@ -55,3 +119,15 @@ class TestRecall(MetricSuite):
 
 class TestRecallAtK(MetricSuite):
     name = "recall_at_k"
+
+
+class TestRocAuc(MetricSuite):
+    name = "roc_auc"
+
+
+class TestTarAtFar(MetricSuite):
+    name = "tar_at_far"
+
+
+class TestUnknownAuroc(MetricSuite):
+    name = "unknown_auroc"

@@ -9,7 +9,20 @@ import numpy as np
 import pytest
 
 import simplug
-from simplug.api import Augmenter, Batches, Data, Dataset, Engine, Matcher, RetrievalMetric, Sampler, Search, Split
+from simplug.api import (
+    Augmenter,
+    Batches,
+    ClusteringMetric,
+    Data,
+    Dataset,
+    Engine,
+    Matcher,
+    RetrievalMetric,
+    Sampler,
+    Search,
+    Split,
+    VerificationMetric,
+)
 from simplug.testing import (
     AugmenterSuite,
     DatasetSuite,
@@ -84,6 +97,40 @@ def test_a_metric_that_punishes_progress_is_found():
 
     with pytest.raises(FAILURES):
         MetricSuite().test_a_better_result_is_never_scored_lower(LastPlace())
+
+
+@attrs.frozen
+class Downhill(VerificationMetric):
+    """A metric that prefers negative pairs to be near, and goes by the distances themselves."""
+
+    def score(self, counts):
+        return 2 - float(counts.accepted_positives.mean()) * counts.thresholds[-1]
+
+
+@attrs.frozen
+class CountingClusters(ClusteringMetric):
+    """A metric that goes by the numbers of clusters, and has no value for a single example."""
+
+    def score(self, labels, clusters):
+        return float(np.mean(labels == clusters)) / (len(labels) - 1)
+
+
+@pytest.mark.parametrize(
+    ("metric", "check"),
+    [
+        (Downhill(), "test_a_perfect_result_has_the_best_value"),
+        (Downhill(), "test_the_order_of_the_queries_does_not_matter"),
+        (Downhill(), "test_a_better_result_is_never_scored_lower"),
+        (Downhill(), "test_values_are_from_zero_to_one"),
+        (CountingClusters(), "test_a_perfect_result_has_the_best_value"),
+        (CountingClusters(), "test_what_lies_beyond_its_view_does_not_count"),
+        (CountingClusters(), "test_too_little_to_score_is_finite"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
+def test_a_metric_with_a_single_value_that_breaks_its_contract_is_found(metric, check):
+    with pytest.raises((*FAILURES, ZeroDivisionError)):
+        getattr(MetricSuite(), check)(metric)
 
 
 @attrs.frozen
