@@ -12,6 +12,8 @@ import numpy as np
 
 from simplug.api import Component, Distance, InvalidInputError, Loss
 from simplug.evaluation.calibration import Calibration
+from simplug.evaluation.scores import RetrievalScores, Scores
+from simplug.evaluation.verification import VerificationScores
 from simplug.index.index import Index
 from simplug.index.neighbors import Neighbors
 from simplug.kernel.artifacts import providers_of, staged_folder, write_manifest
@@ -259,9 +261,33 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
 
     def evaluate_retrieval(
         self, x: Any, y: Any, metrics: Sequence[Any] = ("recall@1",), *, verbose: int = 0, **options: Any
-    ) -> dict[str, float]:
+    ) -> RetrievalScores:
         """Score the neighbours of inputs; `options` as for :meth:`simplug.Index.evaluate_retrieval`."""
         return self.gallery.evaluate_retrieval(self.embed(x, verbose=verbose), y, metrics, **options)
+
+    def evaluate_verification(
+        self,
+        x: Any,
+        y: Any,
+        metrics: Sequence[Any] = ("roc_auc", "eer", "tar@far"),
+        *,
+        verbose: int = 0,
+        **options: Any,
+    ) -> VerificationScores:
+        """Score pairs of inputs and records; `options` as for :meth:`simplug.Index.evaluate_verification`."""
+        return self.gallery.evaluate_verification(self.embed(x, verbose=verbose), y, metrics, **options)
+
+    def evaluate_open_set(
+        self,
+        x: Any,
+        y: Any,
+        metrics: Sequence[Any] = ("unknown_auroc", "detection@false_alarm", "identification@false_alarm"),
+        *,
+        verbose: int = 0,
+        **options: Any,
+    ) -> Scores:
+        """Score how unknown inputs are told from known; `options` as for :meth:`simplug.Index.evaluate_open_set`."""
+        return self.gallery.evaluate_open_set(self.embed(x, verbose=verbose), y, metrics, **options)
 
     def evaluate_classification(self, x: Any, y: Any, *, verbose: int = 0, **options: Any) -> Any:
         """Score the matches of inputs at each cut point; see :meth:`simplug.Index.evaluate_classification`.

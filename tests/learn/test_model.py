@@ -114,6 +114,18 @@ def test_the_fingerprint_is_of_what_embeds_alone():
     assert model.fingerprint() != first
 
 
+def test_pairs_and_open_sets_are_scored_as_the_index_scores_their_embeddings(fitted):
+    model, _, x, y = fitted
+    pairs = model.evaluate_verification(x[180:], y[180:], ["roc_auc", "eer"])
+    assert pairs == model.gallery.evaluate_verification(model.embed(x[180:]), y[180:], ["roc_auc", "eer"])
+    assert pairs["roc_auc"] > 0.8
+    strangers = np.where(y[180:] == 3, 9, y[180:])
+    scores = model.evaluate_open_set(x[180:], strangers, k=3, matcher="majority_vote")
+    assert scores == model.gallery.evaluate_open_set(model.embed(x[180:]), strangers, k=3, matcher="majority_vote")
+    with pytest.raises(InvalidInputError, match="is unknown"):
+        model.evaluate_open_set(x[180:], y[180:])
+
+
 def test_retrieval_and_classification_are_scored(fitted):
     model, _, x, y = fitted
     scores = model.evaluate_retrieval(x[180:], y[180:], ["recall@1", "map@r"])
