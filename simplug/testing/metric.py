@@ -78,7 +78,7 @@ class MetricSuite(ComponentSuite):
         np.testing.assert_allclose(_score(component, moved), values if order is None else values[order], rtol=1e-9)
 
     def test_a_better_result_is_never_scored_lower(self, component: Metric) -> None:
-        """A relevant record that moves up, a wrong decision made right or a positive pair that comes nearer does no harm."""
+        """A relevant record that moves up, a wrong decision made right or a positive pair made nearer does no harm."""
         cases = _cases(component)
         case = cases.random()
         values = _score(component, case)
