@@ -102,6 +102,21 @@ def test_a_calibration_holds_for_the_weights_that_it_was_made_with(tmp_path):
         loaded.match(x)
 
 
+def test_cut_points_of_pairs_hold_for_the_weights_that_they_were_made_with():
+    x, y = examples(160)
+    model = small_model()
+    model.index(x[:60], y[:60])
+    made = model.calibrate_pairs(x[60:], y[60:], targets={"strict": {"far": 0.01}}, level=0.9)
+    assert made.model == model.fingerprint()
+    assert made.cut_points["strict"].scores["far"] <= 0.01
+    assert set(np.unique(model.match(x, cutpoint="strict"))) <= {-1, 0, 1, 2, 3}
+    both = model.calibrate(x[60:], y[60:])
+    assert list(both.cut_points) == ["optimal"]
+    model.set_weights([2 * weight for weight in model.get_weights()])
+    with pytest.raises(InvalidInputError, match="since it was calibrated"):
+        model.match(x, cutpoint="optimal")
+
+
 def test_the_fingerprint_is_of_what_embeds_alone():
     inputs = keras.Input((8,))
     normalized = keras.layers.BatchNormalization()(keras.layers.Dense(4)(inputs))
