@@ -121,6 +121,10 @@ class EvaluateSection:
         1000, ge=0, doc="resamples of the bootstrap that gives scores a 95 % interval; 0 for no intervals"
     )
 
+    every_epochs: int = option(
+        0, ge=0, doc="epochs between scores while training, on the examples of the calibration; 0 for no such scores"
+    )
+
     def __attrs_post_init__(self) -> None:
         if not self.metrics:
             raise ConfigError([Problem("metrics", "is empty; name at least one")])

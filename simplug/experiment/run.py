@@ -81,7 +81,7 @@ def run(
         from simplug.experiment.compare import small_roc
         from simplug.experiment.report import Findings, write_report
         from simplug.experiment.scores import as_json, evaluate
-        from simplug.experiment.training import train
+        from simplug.experiment.training import scoring, train
 
         # The first tensor makes the backend look for devices, and say what it did not find.
         keras.ops.zeros(())
@@ -91,7 +91,7 @@ def run(
 
     place.enter("train")
     with progress.stage("train", config.train.epochs * config.train.steps_per_epoch):
-        trained = train(config, selection.training, progress)
+        trained = train(config, selection.training, progress, scoring(config, selection))
     model = trained.model
     write_file(place.path / names.HISTORY, _csv(trained.history))
     model.save(place.path / names.MODEL)
@@ -162,7 +162,9 @@ def resolved(config: RunConfig) -> dict[str, Any]:
 
 def _csv(rows: list[dict[str, float]]) -> bytes:
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    # An epoch without scores leaves their columns empty.
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()

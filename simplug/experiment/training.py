@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,9 +14,11 @@ import numpy as np
 from simplug.api import Loss, Split
 from simplug.experiment.config import OptimizerSection, RunConfig
 from simplug.experiment.progress import Progress
+from simplug.experiment.selection import Selection
 from simplug.kernel.config import plain_fields
 from simplug.kernel.errors import ConfigError, Problem, SimplugError
 from simplug.kernel.plugins import plugins
+from simplug.learn.evaluation_callback import EvaluationCallback
 from simplug.learn.feeding import FedBatches
 from simplug.learn.model import SimilarityModel
 
@@ -27,7 +29,7 @@ class Trained:
 
     Attributes:
         model: The model, compiled and without an index.
-        history: One row an epoch: epoch, loss, learning_rate, seconds.
+        history: One row an epoch: epoch, loss, learning_rate, seconds, and the scores of that epoch, if it has any.
         seconds: How long ``fit`` took, in seconds.
     """
 
@@ -36,8 +38,16 @@ class Trained:
     seconds: float
 
 
-def train(config: RunConfig, training: Split, progress: Progress) -> Trained:
+def train(
+    config: RunConfig, training: Split, progress: Progress, callbacks: Sequence[keras.callbacks.Callback] = ()
+) -> Trained:
     """Build the model of a config and fit it.
+
+    Args:
+        config: The config.
+        training: The examples that are trained on.
+        progress: Hears of each step.
+        callbacks: They follow the training before all others; what they put into the logs is in the history.
 
     Raises:
         ConfigError: The loss cannot learn from batches of labelled examples, or has fewer classes than they.
@@ -61,16 +71,38 @@ def train(config: RunConfig, training: Split, progress: Progress) -> Trained:
         build_optimizer(section.optimizer, steps), config.loss, jit_compile=section.jit_compile, run_eagerly=False
     )
     follower = _Follower(progress, section.steps_per_epoch)
-    callbacks = [follower, *_offered_callbacks(config)]
     started = time.perf_counter()
     model.fit(
         FedBatches(batches, workers=section.workers),
         epochs=section.epochs,
         shuffle=False,
         verbose=0,
-        callbacks=callbacks,
+        callbacks=[*callbacks, follower, *_offered_callbacks(config)],
     )
     return Trained(model, follower.history, time.perf_counter() - started)
+
+
+def scoring(config: RunConfig, selection: Selection) -> list[EvaluationCallback]:
+    """Return the callback that scores a training on the way, if the config asks for it.
+
+    Its queries are the examples of the calibration, so that the test split is met once, when all is done.
+    """
+    section, queries = config.evaluate, selection.calibration
+    metrics = [metric for metric in section.metrics if metric.task != "open_set"]
+    if not section.every_epochs or not metrics:
+        return []
+    return [
+        EvaluationCallback(
+            queries.inputs,
+            queries.labels,
+            selection.gallery.inputs,
+            selection.gallery.labels,
+            metrics,
+            known_classes=None if np.isin(queries.labels, selection.seen).all() else selection.seen,
+            every=section.every_epochs,
+            distance=config.index.distance or "auto",
+        )
+    ]
 
 
 def _check_loss(loss: Loss, classes: int) -> None:
@@ -146,11 +178,18 @@ class _Follower(keras.callbacks.Callback):  # type: ignore[misc]
         self._progress.advance(done, f"epoch {self._epoch + 1}, loss {loss:.4f}")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs = logs or {}
         self.history.append(
             {
                 "epoch": epoch + 1,
-                "loss": float((logs or {})["loss"]),
+                "loss": float(logs["loss"]),
                 "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
                 "seconds": time.perf_counter() - self._started,
+                **{_name_in_run(name): float(value) for name, value in logs.items() if name.startswith("val_")},
             }
         )
+
+
+def _name_in_run(name: str) -> str:
+    """Return the name of a score as runs say it: there, a class is unknown when the gallery has not got it either."""
+    return name.replace("val_known_", "val_seen_").replace("val_unknown_", "val_unseen_")

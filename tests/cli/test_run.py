@@ -157,6 +157,21 @@ def test_the_history_has_a_row_an_epoch(folder):
     assert float(rows[1].split(",")[1]) < float(rows[0].split(",")[1])
 
 
+@pytest.mark.slow
+def test_scores_on_the_way_are_columns_of_the_history(place):
+    done = simplug_command(
+        *("run", "small.toml", "--out", "followed", "--set", "train.epochs=3", "--set", "train.steps_per_epoch=5"),
+        *("--set", "evaluate.every_epochs=2", "--set", 'evaluate.metrics=["map@r"]'),
+        cwd=place,
+    )
+    assert done.returncode == 0, done.stderr
+    head, *rows = (line.split(",") for line in (place / "followed" / "history.csv").read_text().splitlines())
+    assert head[4:] == ["val_map@r", "val_seen_map@r", "val_unseen_map@r"]
+    assert [all(row[4:]) for row in rows] == [False, True, True]
+    whole, seen, unseen = (float(value) for value in rows[2][4:])
+    assert min(seen, unseen) < whole < max(seen, unseen)
+
+
 PLUGIN = """
 import json
 import keras
