@@ -9,7 +9,7 @@ import numpy as np
 from simplug.api import Distance, Engine, scan
 from simplug_exact.vectors import Rounding, Vectors
 
-_BLOCK_NUMBERS = 1 << 22
+_BLOCK_NUMBERS = 1 << 23
 """How many components the vectors of a full block have: to close the gap of a removed row moves no more than that."""
 
 

@@ -45,6 +45,7 @@ class Vectors:
         self._numbers = np.empty((0, dim), dtype=rounding.dtype)
         self._squares = np.empty(0, dtype=np.float32)
         self._sizes = None if rounding.dtype == "float32" else np.empty(0, dtype=np.float32)
+        self._largest = 0.0
         self._used = 0
 
     def __len__(self) -> int:
@@ -88,7 +89,7 @@ class Vectors:
         end = self._used
         numbers = self._numbers[:end]
         vectors = numbers if self._sizes is None else _restored(numbers, self._sizes[:end])
-        return Block(self.rows, vectors, self._squares[:end])
+        return Block(self.rows, vectors, self._squares[:end], self._largest)
 
     def _append(
         self, rows: np.ndarray, numbers: np.ndarray, squares: np.ndarray, sizes: np.ndarray | None, capacity: int
@@ -98,6 +99,8 @@ class Vectors:
             self._grow(min(capacity, max(end, 2 * len(self._rows), _LEAST_CAPACITY)))
         for column, new in zip(self._columns(), (rows, numbers, squares, sizes), strict=False):
             column[self._used : end] = new
+        # Of what is removed it may be left: all that is asked is that none is larger.
+        self._largest = max(self._largest, float(squares.max(initial=0)))
         self._used = end
 
     def _grow(self, capacity: int) -> None:

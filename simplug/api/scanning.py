@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, NamedTuple, TypeVar
 
 import attrs
 import numpy as np
@@ -14,6 +14,9 @@ from simplug.api.distance import Distance
 
 _QUERIES, _CELLS, _NUMBERS = 1024, 1 << 20, 1 << 22
 """How many queries, pairs and components of vectors are multiplied together."""
+
+_MANY = 256
+"""From how many queries on it pays to copy the vectors with further components."""
 
 _COMPARED = 1 << 18
 """How many pairs are compared together: they stay in a processor's cache."""
@@ -31,7 +34,9 @@ _PAIRS = 512
 """How many pairs are measured together."""
 
 _Pairs = tuple[np.ndarray, ...]
-"""(n,) numbers of queries, (n,) numbers of vectors and, if known, what (n,) values are not below and not above."""
+"""(n,) numbers of queries, (n,) numbers of vectors, and what (n,) values are not below and not above."""
+
+_Norms = TypeVar("_Norms", float, np.ndarray)
 
 _FARTHEST = float(np.finfo(np.float32).max)
 _SINGLE, _DOUBLE = 2.0**-24, 2.0**-53
@@ -49,11 +54,17 @@ class Block(NamedTuple):
         vectors: (m, d) float32, prepared by :meth:`simplug.api.Distance.prepare`.
         squares: :func:`sums_of_squares` of `vectors`; None to have them worked out, which takes as long as a lookup
             of one query.
+        largest: What none of `squares` exceeds; None to have it worked out.
     """
 
     rows: np.ndarray
     vectors: np.ndarray
     squares: np.ndarray | None = None
+    largest: float | None = None
+
+    def squares_of_all(self) -> np.ndarray:
+        """Return the (m,) `squares`."""
+        return sums_of_squares(self.vectors) if self.squares is None else self.squares
 
 
 def sums_of_squares(vectors: np.ndarray) -> np.ndarray:
@@ -84,20 +95,21 @@ def scan(
         What :meth:`simplug.api.Engine.search` returns.
     """
     part = {"l2": _Squares, "ip": _Products}.get(distance.space or "", _Defined)
-    parts: list[_Part] | None = None
+    parts: Sequence[_Part | _ForOne] | None = None
     for block in blocks:
         if parts is None:
             size = min(_QUERIES, max(1, cells // max(1, len(block.rows)))) if part is _Defined else _QUERIES
             size = min(size, max(1, _KEPT // k))
             scratch = _Scratch()
-            parts = [
+            general = [
                 part(distance, queries[start : start + size], k, scratch) for start in range(0, len(queries), size)
             ]
+            parts = [_ForOne(one) if isinstance(one, _InSpace) and len(queries) == 1 else one for one in general]
         for one in parts:
             one.push(block)
     if not parts:
         return np.full((len(queries), k), -1, dtype=np.int64), np.full((len(queries), k), np.inf, dtype=np.float32)
-    results = [one.nearest.result() for one in parts]
+    results = [one.result() for one in parts]
     if len(results) == 1:
         return results[0]
     return np.concatenate([rows for rows, _ in results]), np.concatenate([distances for _, distances in results])
@@ -165,13 +177,21 @@ class _Scratch:
     """Memory that all parts use in turn for their products."""
 
     def __init__(self) -> None:
-        self._numbers = np.empty(0, dtype=np.float32)
+        self._numbers = {name: np.empty(0, dtype=np.float32) for name in ("table", "vectors")}
 
     def table(self, queries: int, count: int) -> np.ndarray:
         """Return a (q, m) float32 array, whose numbers are lost when the next is asked for."""
-        if len(self._numbers) < queries * count:
-            self._numbers = np.empty(queries * count, dtype=np.float32)
-        return self._numbers[: queries * count].reshape(queries, count)
+        return self._array("table", queries, count)
+
+    def vectors(self, count: int, dim: int) -> np.ndarray:
+        """Return an (m, d) float32 array, whose numbers are lost when the next is asked for."""
+        return self._array("vectors", count, dim)
+
+    def _array(self, name: str, *shape: int) -> np.ndarray:
+        size = math.prod(shape)
+        if len(self._numbers[name]) < size:
+            self._numbers[name] = np.empty(size, dtype=np.float32)
+        return self._numbers[name][:size].reshape(shape)
 
 
 class _Part(ABC):
@@ -192,6 +212,10 @@ class _Part(ABC):
     def distances(self, values: np.ndarray) -> np.ndarray:
         """Return the (n,) float32 distances that belong to (n,) float64 values."""
 
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return what was found, as :meth:`simplug.api.Engine.search` does."""
+        return self.nearest.result()
+
     def near(self, table: _Table, enough: int) -> np.ndarray:
         """Return which pairs may be among the k nearest, as ascending positions in the flattened table.
 
@@ -207,14 +231,17 @@ class _Part(ABC):
         count = table.coarse.shape[1]
         if count <= self.k:
             return np.arange(table.coarse.size) if found is None else found
-        # The nearest of some leave few enough of many.
-        some = max(_SOME, count // 8)
-        some = some if limits is None and 8 * self.k < some < count else count
-        own = self._beyond_ties(table.values_at_most(self.k, some))
+        some = self.some(count) if limits is None else count
+        own = self.beyond_ties(table.values_at_most(self.k, some))
         self.nearest.limits = own if limits is None else np.minimum(limits, own)
         return table.at_most(self.nearest.limits)
 
-    def _beyond_ties(self, values: np.ndarray) -> np.ndarray:
+    def some(self, count: int) -> int:
+        """Return how many of so many vectors have neighbours that leave few enough of all."""
+        some = max(_SOME, count // 8)
+        return some if 8 * self.k < some < count else count
+
+    def beyond_ties(self, values: np.ndarray) -> np.ndarray:
         """Return (q,) larger values, as large as it takes for a larger distance in float32."""
         steps = np.abs(values) * 2.0**-22 + 2.0**-140
         wider = values + steps
@@ -251,11 +278,13 @@ class _Table:
         """Return the positions in the flattened table of values that may be at most these (q,) limits."""
         limits = limits + (self.errors - self.offsets)
         if self.coarse.dtype == np.float32:
-            limits = np.minimum(limits + np.abs(limits) * (2 * _SINGLE), _FARTHEST).astype(np.float32)
+            limits = np.clip(limits + np.abs(limits) * (2 * _SINGLE), -_FARTHEST, _FARTHEST).astype(np.float32)
         else:
             limits = limits + np.abs(limits) * (2 * _DOUBLE)
-        if len(limits) == 1:
-            return np.flatnonzero(self.coarse[0] <= limits[0])
+        highest = limits.max()
+        if float(highest) - float(limits.min()) <= self.errors.max():
+            # To compare all with one number takes a third of the time, and lets little more pass.
+            return np.flatnonzero(self.coarse <= highest)
         count = self.coarse.shape[1]
         step = max(1, _COMPARED // count)
         parts = [slice(start, start + step) for start in range(0, len(limits), step)]
@@ -287,13 +316,15 @@ class _Defined(_Part):
 
 
 class _InSpace(_Part):
-    """Measures in the space of the distance.
+    """Measures in the space of the distance; a table holds ``factor q.x``, and ``|x|^2`` more where `squared`.
 
     Attributes:
         factor: What queries are multiplied by in a product.
+        squared: Whether the squares of the vectors are added.
     """
 
     factor: ClassVar[int]
+    squared: ClassVar[bool]
 
     def __init__(self, distance: Distance, queries: np.ndarray, k: int, scratch: _Scratch) -> None:
         super().__init__(distance, queries, k, scratch)
@@ -302,14 +333,18 @@ class _InSpace(_Part):
         self.squares = np.einsum("ij,ij->i", self.exact, self.exact)
         self.norms = np.sqrt(self.squares)
         self.longest = float(self.norms.max())
+        self.offsets = self.squares if self.squared else np.ones(len(queries))
         self.dim = queries.shape[1]
         self.width = max(1, min(_CELLS // len(queries), _NUMBERS // self.dim))
         self.room = _WAITING * k * len(queries)
-        self.ones = np.ones(len(queries))
+        if len(queries) >= _MANY:
+            # Two more components are for the squares of the vectors and for what is added to all pairs of a query.
+            further = ((0, 0), (0, 2))
+            self.extended = np.pad(self.factors, further, constant_values=self.squared)
 
     @abstractmethod
-    def single(self, vectors: np.ndarray, squares: np.ndarray, longest: float) -> _Table:
-        """Return all pairs by a product in float32, of (m, d) vectors with norms up to `longest`."""
+    def errors(self, norms: _Norms, longest: float) -> _Norms:
+        """Return how far values by a product in float32 may be off, for norms of queries, and of vectors at most."""
 
     @abstractmethod
     def double(self, vectors: np.ndarray) -> _Table:
@@ -319,14 +354,37 @@ class _InSpace(_Part):
     def measure(self, queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """Return the (n,) values of n pairs, each by itself: of (n, d) or (1, d), and of (n, d) float64 vectors."""
 
-    def product(self, factors: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-        """Return (q, d) factors times (m, d) vectors, (q, m) float32, in an array that is written over by the next."""
-        product: np.ndarray = np.matmul(factors, vectors.T, out=self.scratch.table(len(factors), len(vectors)))
-        return product
+    def single(self, vectors: np.ndarray, squares: np.ndarray, longest: float) -> _Table:
+        """Return all pairs by a product in float32, of (m, d) vectors with norms up to `longest`."""
+        errors, limits = self.errors(self.norms, longest), self.nearest.limits
+        if len(self.queries) < _MANY or limits is None:
+            return _Table(self.product(vectors, squares), self.offsets, errors)
+        # What takes the limits to zero is added, so that all values can be compared with about the same number.
+        added = np.clip(self.offsets - limits, -_FARTHEST / 4, _FARTHEST / 4).astype(np.float32)
+        coarse = self._product_with(added, vectors, squares)
+        added = added.astype(np.float64)
+        return _Table(coarse, self.offsets - added, errors + _rounding(self.dim + 4, _SINGLE) * np.abs(added))
+
+    def product(self, vectors: np.ndarray, squares: np.ndarray) -> np.ndarray:
+        """Return a (q, m) float32 table, which is written over by the next."""
+        table = self.scratch.table(len(self.queries), len(vectors))
+        np.matmul(self.factors, vectors.T, out=table)
+        if self.squared:
+            table += squares
+        return table
+
+    def _product_with(self, added: np.ndarray, vectors: np.ndarray, squares: np.ndarray) -> np.ndarray:
+        """Return the same table with (q,) numbers added: as components of the vectors, these and the squares."""
+        table = self.scratch.table(len(self.queries), len(vectors))
+        extended = self.scratch.vectors(len(vectors), self.dim + 2)
+        extended[:, :-2], extended[:, -2], extended[:, -1] = vectors, squares, 1
+        self.extended[:, -1] = added
+        np.matmul(self.extended, extended.T, out=table)
+        return table
 
     def push(self, block: Block) -> None:
         """Look at the vectors of one more block."""
-        squares = sums_of_squares(block.vectors) if block.squares is None else block.squares
+        squares = block.squares_of_all()
         # Tiles of one width: a narrow one at the end would take longer than its share.
         width = -(-len(block.rows) // -(-len(block.rows) // self.width))
         waiting: list[_Pairs] = []
@@ -348,14 +406,17 @@ class _InSpace(_Part):
         """Return what the distance makes of values in its space, in float32."""
         return _as_distances(self.distance.from_space(values))
 
+    def fits(self, longest: float) -> bool:
+        """Say whether values for vectors with norms up to `longest` are far from the largest float32."""
+        return longest * (longest + 2 * self.longest) < _FARTHEST / 4
+
     def _near(self, vectors: np.ndarray, squares: np.ndarray) -> _Pairs:
         """Return the pairs with (m, d) vectors that may be among the k nearest: queries, vectors and bounds."""
         # To measure so many pairs takes no longer than a product in float64, of which one part is per vector.
         enough = max(4 * self.k * len(self.queries), len(self.queries) * len(vectors) // 32, len(vectors))
-        # In float32, the smallest squares vanish.
-        longest = math.sqrt(float(squares.max()) + 2.0**-148)
+        longest = _longest(squares.max())
         pairs = None
-        if longest * (longest + 2 * self.longest) < _FARTHEST / 4:
+        if self.fits(longest):
             table = self.single(vectors, squares, longest)
             pairs = self.near(table, enough)
         if pairs is None or len(pairs) > enough:
@@ -363,9 +424,6 @@ class _InSpace(_Part):
             pairs = self.near(table, enough)
             if len(pairs) > 8 * len(vectors):
                 pairs = pairs[_first_copies(vectors, self.k)[pairs % len(vectors)]]
-        if len(self.queries) == 1:
-            # To sort them out by their bounds would take longer than to measure them.
-            return np.zeros_like(pairs), pairs
         which, columns = np.divmod(pairs, len(vectors))
         return which, columns, *table.bounds(which, columns)
 
@@ -373,15 +431,14 @@ class _InSpace(_Part):
         """Measure the pairs that have waited, unless they turn out not to be among the k nearest of them."""
         pairs = waiting[0] if len(waiting) == 1 else [np.concatenate(column) for column in zip(*waiting, strict=True)]
         which, columns, *bounds = pairs
-        if bounds and len(which) > _PAIRS:
+        if len(which) > _PAIRS:
             lowest, highest = (self.distances(bound) for bound in bounds)
             kept = np.flatnonzero(lowest <= _kth(which, highest, self.k, len(self.queries))[which])
             which, columns = which[kept], columns[kept]
         values = np.empty(len(which))
         for start in range(0, len(which), _PAIRS):
             some = slice(start, start + _PAIRS)
-            queries = self.exact if len(self.exact) == 1 else self.exact[which[some]]
-            values[some] = self.measure(queries, block.vectors[columns[some]].astype(np.float64))
+            values[some] = self.measure(self.exact[which[some]], block.vectors[columns[some]].astype(np.float64))
         self.nearest.push(which, block.rows[columns], values, self.distances(values))
 
 
@@ -389,24 +446,15 @@ class _Squares(_InSpace):
     """Measures squared Euclidean distances; a table holds ``|x|^2 - 2 q.x``."""
 
     factor: ClassVar[int] = -2
+    squared: ClassVar[bool] = True
 
-    def __init__(self, distance: Distance, queries: np.ndarray, k: int, scratch: _Scratch) -> None:
-        super().__init__(distance, queries, k, scratch)
-        self.extended = np.pad(self.factors, ((0, 0), (0, 1)), constant_values=1) if len(queries) > 1 else self.factors
-
-    def single(self, vectors: np.ndarray, squares: np.ndarray, longest: float) -> _Table:
-        """Return all pairs by a product in float32."""
-        if len(self.queries) > 1:
-            # As one more component, the squares cost less than to add them to all pairs.
-            coarse = self.product(self.extended, np.concatenate([vectors, squares[:, None]], axis=1))
-        else:
-            coarse = self.product(self.factors, vectors)
-            coarse += squares
-        sums = self.norms + longest
-        # The second part is what float64 leaves of the offsets and of what is measured.
-        errors = (2 * _rounding(self.dim + 4, _SINGLE) * longest) * sums
-        errors += (4 * _rounding(self.dim + 4, _DOUBLE)) * sums**2 + 4 * self.dim * _SMALLEST
-        return _Table(coarse, self.squares, errors)
+    def errors(self, norms: _Norms, longest: float) -> _Norms:
+        """Return how far values by a product in float32 may be off."""
+        sums = norms + longest
+        of_product = (2 * _rounding(self.dim + 4, _SINGLE) * longest) * sums
+        # So much float64 leaves of the offsets and of what is measured.
+        errors: _Norms = of_product + (4 * _rounding(self.dim + 4, _DOUBLE)) * sums**2 + 4 * self.dim * _SMALLEST
+        return errors
 
     def double(self, vectors: np.ndarray) -> _Table:
         """Return all pairs by a product in float64, seen from the mean of the vectors: there rounding costs least."""
@@ -430,23 +478,92 @@ class _Products(_InSpace):
     """Measures one minus the inner product; a table holds ``-q.x``."""
 
     factor: ClassVar[int] = -1
+    squared: ClassVar[bool] = False
 
-    def single(self, vectors: np.ndarray, squares: np.ndarray, longest: float) -> _Table:
-        """Return all pairs by a product in float32."""
-        errors = (_rounding(self.dim + 4, _SINGLE) * longest) * self.norms + 2 * self.dim * _SMALLEST
-        return _Table(self.product(self.factors, vectors), self.ones, errors)
+    def errors(self, norms: _Norms, longest: float) -> _Norms:
+        """Return how far values by a product in float32 may be off."""
+        errors: _Norms = (_rounding(self.dim + 4, _SINGLE) * longest) * norms + 2 * self.dim * _SMALLEST
+        return errors
 
     def double(self, vectors: np.ndarray) -> _Table:
         """Return all pairs by a product in float64."""
         references = vectors.astype(np.float64)
         longest = math.sqrt(float(np.einsum("ij,ij->i", references, references).max()))
         errors = (4 * _rounding(self.dim + 4, _DOUBLE) * longest) * self.norms
-        return _Table(-self.exact @ references.T, self.ones, errors)
+        return _Table(-self.exact @ references.T, self.offsets, errors)
 
     def measure(self, queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """Return the (n,) values of n pairs."""
         values: np.ndarray = 1 - np.einsum("ij,ij->i", queries, vectors)
         return values
+
+
+class _ForOne:
+    """The only query, and what was found for it so far.
+
+    Each step takes as long as the products of hundreds of vectors, so there are few.
+
+    Attributes:
+        part: What does the same for any number of queries.
+    """
+
+    def __init__(self, part: _InSpace) -> None:
+        self.part = part
+        self._norm, self._offset = part.longest, float(part.offsets[0])
+        self._limit: float | None = None
+        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
+        self._room = _PAIRS
+
+    def push(self, block: Block) -> None:
+        """Look at the vectors of one more block."""
+        squares = block.squares_of_all()
+        longest = _longest(squares.max() if block.largest is None else block.largest)
+        if not self.part.k < len(squares) <= _CELLS or not self.part.fits(longest):
+            self._measure()
+            self.part.push(block)
+            self._take_limit()
+            return
+        error = self.part.errors(self._norm, longest)
+        coarse = self.part.product(block.vectors, squares)[0]
+        if self._limit is None:
+            self._limit = self._first_limit(coarse, error)
+        limit = self._limit + (error - self._offset)
+        limit = max(-_FARTHEST, min(limit + abs(limit) * (2 * _SINGLE), _FARTHEST))
+        columns = np.flatnonzero(coarse <= np.float32(limit))
+        for start in range(0, len(columns), _PAIRS):
+            some = columns[start : start + _PAIRS]
+            self._waiting.append((block.rows[some], block.vectors[some]))
+            self._room -= len(some)
+            if self._room < 0:
+                self._measure()
+
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return what was found, as :meth:`simplug.api.Engine.search` does."""
+        self._measure()
+        return self.part.result()
+
+    def _first_limit(self, coarse: np.ndarray, error: float) -> float:
+        """Return a value beyond those of the k nearest among (m,) values that may be off so far."""
+        k = self.part.k
+        limit = float(np.partition(coarse[: self.part.some(len(coarse))], k - 1)[k - 1]) + (error + self._offset)
+        wider = limit + abs(limit) * 2.0**-22
+        near, far = self.part.distances(np.array([limit, wider]))
+        return wider if near < far else float(self.part.beyond_ties(np.array([limit]))[0])
+
+    def _measure(self) -> None:
+        """Measure the pairs that have waited."""
+        if self._waiting:
+            rows, vectors = (np.concatenate(column) for column in zip(*self._waiting, strict=True))
+            values = self.part.measure(self.part.exact, vectors.astype(np.float64))
+            which = np.zeros(len(rows), dtype=np.int64)
+            self.part.nearest.push(which, rows, values, self.part.distances(values))
+            self._waiting, self._room = [], _PAIRS
+            self._take_limit()
+
+    def _take_limit(self) -> None:
+        limits = self.part.nearest.limits
+        if limits is not None:
+            self._limit = float(limits[0])
 
 
 def _ordered(which: np.ndarray, distances: np.ndarray) -> np.ndarray:
@@ -478,6 +595,11 @@ def _as_distances(values: np.ndarray) -> np.ndarray:
     """Return float32; what is beyond it is the farthest there is, as infinity would read as an unfilled place."""
     distances: np.ndarray = np.minimum(np.maximum(values, -_FARTHEST), _FARTHEST).astype(np.float32)
     return distances
+
+
+def _longest(square: float) -> float:
+    """Return the largest norm that belongs to a square in float32, where the smallest vanish."""
+    return math.sqrt(float(square) + 2.0**-148)
 
 
 def _rounding(steps: int, unit: float) -> float:

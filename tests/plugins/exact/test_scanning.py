@@ -66,6 +66,10 @@ def cases(dim):
         "tiny": (queries * np.float32(1e-25), vectors * np.float32(1e-25)),
         "below normal numbers": (queries * np.float32(1e-42), vectors * np.float32(1e-42)),
         "huge": (queries * np.float32(1e25), vectors * np.float32(1e25)),
+        "huge ones first": (
+            queries * np.float32(1e20),
+            vectors * np.where(np.arange(COUNT) < COUNT // 3, np.float32(1e25), np.float32(1))[:, None],
+        ),
         "of all sizes": (queries, vectors * np.exp(8 * normal(COUNT, 1))),
         "scaled copies": (queries, vectors[rng.integers(0, 5, COUNT)] * rng.uniform(0.1, 9, (COUNT, 1)).astype("f")),
         "nearer and nearer": (queries, vectors[nearer]),
@@ -92,6 +96,24 @@ def test_it_is_exact_where_a_block_takes_many_products(monkeypatch, name, case, 
     monkeypatch.setattr(scanning, "_CELLS", 30 * 70)
     monkeypatch.setattr(scanning, "_COMPARED", 7 * 70)
     agrees(name, *cases(16)[case], k=k, blocks=2)
+
+
+@pytest.mark.parametrize("name", ["cosine", "inner_product", "euclidean"])
+@pytest.mark.parametrize("case", cases(1))
+def test_it_is_exact_for_one_query(name, case):
+    queries, vectors = cases(16)[case]
+    for query in queries[:3]:
+        agrees(name, query[None], vectors, blocks=3)
+        agrees(name, query[None], vectors, k=1, blocks=7)
+
+
+@pytest.mark.parametrize("name", ["cosine", "inner_product", "squared_euclidean"])
+@pytest.mark.parametrize("case", cases(1))
+def test_it_is_exact_for_many_queries(monkeypatch, name, case):
+    # From so many queries on, their limits are part of the product.
+    monkeypatch.setattr(scanning, "_MANY", 2)
+    monkeypatch.setattr(scanning, "_CELLS", 30 * 700)
+    agrees(name, *cases(16)[case], blocks=3)
 
 
 @settings(max_examples=150, deadline=None)

@@ -50,3 +50,13 @@ def test_many_removals_leave_few_blocks():
     assert len(engine._blocks) == 1
     engine.remove(np.arange(0, 1536, 16))
     assert engine._blocks == []
+
+
+def test_no_vector_of_a_block_is_longer_than_the_block_says():
+    engine = simplug.searches.build("exact").create(4, simplug.distances.build("euclidean"))
+    vectors = np.random.default_rng(0).normal(size=(600, 4)).astype(np.float32) * np.arange(1, 601, dtype="f")[:, None]
+    for start in range(0, 600, 100):
+        engine.add(np.arange(start, start + 100), vectors[start : start + 100])
+        engine.remove(np.arange(start, start + 50))
+        blocks = [block.scanned() for block in engine._blocks]
+        assert all(block.squares.max() <= block.largest for block in blocks)
