@@ -228,10 +228,13 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
     def fingerprint(self) -> str:
         """Return the sha256 of the weights that embeddings are made with, as 64 hexadecimal digits.
 
-        It changes with every step of training, and is the same for a model that was saved and loaded. What the loss
-        keeps, such as class vectors, is not in it: see :func:`simplug.learn.fingerprint.fingerprint`.
+        These are ``embedding_model.weights``, in that order, hashed as :func:`simplug.learn.fingerprint.fingerprint`
+        says: what training changes, and what it carries along, such as the moving means of batch normalisation. What
+        the loss keeps, and the states of optimizers, metrics and random generators, are not among them. A model that
+        was saved and loaded has the same fingerprint. For a large network it takes as long as to embed one image.
         """
-        return fingerprint(self.embedding_model)
+        kept_by_loss = set() if self._head is None else {id(weight) for weight in self._head.weights}
+        return fingerprint(weight for weight in self.weights if id(weight) not in kept_by_loss)
 
     def calibrate(self, x: Any, y: Any, *, verbose: int = 0, **options: Any) -> Calibration:
         """Choose the distance beyond which a query is unknown; `options` as for :meth:`simplug.Index.calibrate`.

@@ -6,6 +6,7 @@ import pytest
 
 import simplug
 from simplug.kernel.errors import ArtifactError, ComponentError, InvalidInputError
+from simplug.learn.fingerprint import fingerprint
 from simplug.learn.loss import ComponentLoss
 
 
@@ -123,8 +124,10 @@ def test_the_fingerprint_is_of_what_embeds_alone():
     model = simplug.SimilarityModel(inputs, normalized)
     first = model.fingerprint()
     assert len(first) == 64
+    assert first == fingerprint(model.embedding_model.weights)
     model.compile("adam", loss={"name": "arcface", "num_classes": 3})
     assert model.fingerprint() == first
+    assert len(model.weights) == len(model.embedding_model.weights) + 1
     model.layers[2].moving_mean.assign_add(np.ones(4))
     assert model.fingerprint() != first
 
