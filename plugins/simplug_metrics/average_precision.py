@@ -56,8 +56,9 @@ class MapAtR(RetrievalMetric):
 
     def score(self, hits: np.ndarray, relevant: np.ndarray) -> np.ndarray:
         """Return (q,) scores from 0 to 1."""
-        within = np.arange(hits.shape[1]) < relevant[:, np.newaxis]
-        scores: np.ndarray = _sum_of_precisions(hits & within) / relevant
+        considered = hits[:, : self.depth(relevant)]
+        within = np.arange(considered.shape[1]) < relevant[:, np.newaxis]
+        scores: np.ndarray = _sum_of_precisions(considered & within) / relevant
         return scores
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -28,45 +26,11 @@ def in_parallel(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[R
     threads = min(cores(), len(tasks))
     if threads < 2:
         return [work(task) for task in tasks]
-    with _one_thread_each(), ThreadPoolExecutor(threads) as pool:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         try:
             return list(pool.map(work, tasks))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-
-
-class _Limit:
-    """The limit on the threads of matrix libraries, which holds for the whole process, and who needs it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._set: Any = None
-
-    def acquire(self) -> None:
-        from threadpoolctl import threadpool_limits
-
-        with self._lock:
-            # Whoever comes second would take the limit of the first for what was there before.
-            if self._users == 0:
-                self._set = threadpool_limits(1, user_api="blas")
-            self._users += 1
-
-    def release(self) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users == 0:
-                self._set.restore_original_limits()
-
-
-_LIMIT = _Limit()
-
-
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    _LIMIT.acquire()
-    try:
-        yield
-    finally:
-        _LIMIT.release()

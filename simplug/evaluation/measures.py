@@ -62,7 +62,7 @@ class SpaceMeasure(Measure):
 
     @abstractmethod
     def of_pairs(self, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return the (p,) float64 distances of (p, d) float64 queries and the vectors in these (p,) rows.
+        """Return the (p,) float64 distances of (p, d) queries and the vectors in these (p,) rows.
 
         Each pair is measured by itself, so that equal vectors have equal distances.
         """
@@ -81,7 +81,7 @@ class _Products(SpaceMeasure):
 
     def of_pairs(self, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the (p,) float64 distances of p pairs."""
-        products = np.einsum("ij,ij->i", queries, self._vectors[rows].astype(np.float64))
+        products = np.einsum("ij,ij->i", queries.astype(np.float64), self._vectors[rows].astype(np.float64))
         return self.distances(1 - products)
 
     def coarse(self, queries: np.ndarray) -> Coarse:
@@ -110,7 +110,7 @@ class _Squares(SpaceMeasure):
 
     def of_pairs(self, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the (p,) float64 distances of p pairs."""
-        differences = queries - self._vectors[rows]
+        differences = queries.astype(np.float64) - self._vectors[rows]
         return self.distances(np.einsum("ij,ij->i", differences, differences))
 
     def coarse(self, queries: np.ndarray) -> Coarse:

@@ -26,8 +26,7 @@ def depth(metrics: Sequence[RetrievalMetric], relevant: np.ndarray) -> int:
     """
     by_label(metrics, RetrievalMetric)
     counts = _relevant_counts(relevant)
-    counted = _scored(counts)
-    return max(metric.depth(counts[counted]) for metric in metrics)
+    return _depth(metrics, counts[_scored(counts)])
 
 
 def score_retrieval(
@@ -153,11 +152,15 @@ def _blocks(metrics: Sequence[RetrievalMetric], relevant: np.ndarray, at_once: C
     blocks = []
     while len(order):
         # More neighbours of the last of them may mean that fewer fit.
-        most = at_once(depth(metrics, relevant[order[:1]]))
-        which = order[: at_once(depth(metrics, relevant[order[:most]]))]
-        blocks.append(Block(which, depth(metrics, relevant[which])))
+        most = at_once(_depth(metrics, relevant[order[:1]]))
+        which = order[: at_once(_depth(metrics, relevant[order[:most]]))]
+        blocks.append(Block(which, _depth(metrics, relevant[which])))
         order = order[len(which) :]
     return blocks
+
+
+def _depth(metrics: Sequence[RetrievalMetric], relevant: np.ndarray) -> int:
+    return max(metric.depth(relevant) for metric in metrics)
 
 
 def _relevant_counts(relevant: np.ndarray) -> np.ndarray:

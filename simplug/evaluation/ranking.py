@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from simplug.api.distance import Distance
-from simplug.evaluation.measures import SpaceMeasure, measure_of
+from simplug.evaluation.measures import Coarse, SpaceMeasure, measure_of
 
 _TILE = 2048
 """How many vectors are measured in float64 at once: their distances to some queries stay in a processor's cache."""
@@ -67,8 +67,8 @@ class Gallery:
     a matrix product in float64, so that the order of two vectors is sure when their values in that space differ by
     more than some :math:`10^{-14}` times the squared norms and by more than rounding to float32.
 
-    For a small depth a product in float32 comes first, which leaves those vectors to be measured in float64 that may
-    be near enough by the largest error that such a product can have.
+    For a small depth a product in float32 comes first. By the largest error that it can have, it tells which vectors
+    may be near enough; of these, the ones whose order it does not tell are measured in float64, each by itself.
 
     Args:
         distance: What to rank by.
@@ -138,39 +138,61 @@ class Gallery:
         return _hits(np.sort(keys[:, :depth], axis=1))
 
     def _hits_of_few(self, measure: SpaceMeasure, queries: Queries, depth: int) -> np.ndarray | None:
-        """Measure the pairs that may be near enough; None when these are too many."""
-        every = np.arange(len(queries))
+        """Look only at the pairs that may be near enough; None when these are too many."""
         coarse = measure.coarse(queries.vectors)
         table = coarse.table
         if queries.rows is not None:
-            table[every, queries.rows] = np.inf
-        # The nearest of each group: as many as there are ranks are hardly farther than the nearest of all.
-        groups = max(4 * depth, min(_GROUPS, len(self) // 4))
-        size = len(self) // groups
-        nearest = np.minimum.reduce(table[:, : groups * size].reshape(len(queries), size, groups), axis=1)
-        limits = np.partition(nearest, depth - 1, axis=1)[:, depth - 1] + 2 * coarse.errors
-        limits += _TIED * np.abs(limits + coarse.offsets)
+            table[np.arange(len(queries)), queries.rows] = np.inf
+        limits = self._limits(coarse, depth)
         chosen = np.flatnonzero(table <= np.nextafter(limits.astype(np.float32), np.float32(np.inf))[:, None])
         if len(chosen) > _AMPLE * depth * len(queries):
             return None
-        which, columns = np.divmod(chosen, len(self))
-        distances = np.empty(len(which))
-        wide = queries.vectors.astype(np.float64)
-        for start in range(0, len(which), _PAIRS):
-            some = slice(start, start + _PAIRS)
-            distances[some] = measure.of_pairs(wide[which[some]], columns[some])
-        near = _ordered_bits(distances)
-        keys = near.astype(np.int64) << 32
-        keys |= self._places[columns] + (self._labels[columns] == queries.labels[which])
+        values = table.ravel()[chosen]
+        which = chosen // len(self)
+        order = np.argsort((which << 32) + _ordered_bits(values))
+        which, columns = which[order], chosen[order] % len(self)
+        values = values[order] + coarse.offsets[which]
+        errors = coarse.errors[which]
+        lowest, highest = (_ordered_bits(measure.distances(bound)) for bound in (values - errors, values + errors))
         counts = np.bincount(which, minlength=len(queries))
-        ranked = np.full((len(queries), counts.max()), _LAST)
-        ranked[which, np.arange(len(which)) - (np.cumsum(counts) - counts)[which]] = keys
-        ranked.sort(axis=1)
-        # What was not measured is farther than this; where that rounds to the distance of the last rank, it may tie.
+        starts = np.cumsum(counts) - counts
+        # What was not chosen is farther than this; where it rounds to the distance of the last rank, it may tie.
         beyond = _ordered_bits(measure.distances(limits + coarse.offsets - coarse.errors))
-        if np.any(beyond <= ranked[:, depth - 1] >> 32):
+        if np.any(beyond <= highest[starts + depth - 1]):
             return None
+        near = _ordered_bits(measure.distances(values))
+        doubtful = _overlapping(which, lowest, highest)
+        near[doubtful] = _ordered_bits(_measured(measure, queries.vectors, which[doubtful], columns[doubtful]))
+        hit = self._labels[columns] == queries.labels[which]
+        ranked = np.full((len(queries), counts.max()), _LAST)
+        ranked[which, np.arange(len(which)) - starts[which]] = (near.astype(np.int64) << 32) | (2 * columns + hit)
+        ranked.sort(axis=1)
         return _hits(ranked[:, :depth])
+
+    def _limits(self, coarse: Coarse, depth: int) -> np.ndarray:
+        """Return (q,) values, less their offsets, that those of the `depth` nearest vectors do not exceed."""
+        # The nearest of each group: as many of them as there are ranks are hardly farther than the nearest of all.
+        groups = max(4 * depth, min(_GROUPS, len(self) // 4))
+        size = len(self) // groups
+        nearest = np.minimum.reduce(coarse.table[:, : groups * size].reshape(-1, size, groups), axis=1)
+        limits = np.partition(nearest, depth - 1, axis=1)[:, depth - 1] + 2 * coarse.errors
+        wider: np.ndarray = limits + _TIED * np.abs(limits + coarse.offsets)
+        return wider
+
+
+def _overlapping(which: np.ndarray, lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """Return where the order of pairs is not sure, as those of one query touch: theirs are sorted by their middle."""
+    touch = (which[1:] == which[:-1]) & (lowest[1:] <= highest[:-1])
+    return np.flatnonzero(np.append(touch, False) | np.append(False, touch))
+
+
+def _measured(measure: SpaceMeasure, queries: np.ndarray, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return the (p,) float64 distances of p pairs."""
+    distances = np.empty(len(which))
+    for start in range(0, len(which), _PAIRS):
+        some = slice(start, start + _PAIRS)
+        distances[some] = measure.of_pairs(queries[which[some]], columns[some])
+    return distances
 
 
 def _tiles(count: int) -> list[slice]:

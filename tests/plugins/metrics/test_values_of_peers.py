@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import simplug
+from simplug.evaluation import evaluate_retrieval
 from simplug.evaluation.ranked import score_retrieval
 
 REFERENCE = Path(__file__).resolve().parents[3].parent / "shared" / "reference" / "pml_values.json"
@@ -71,6 +72,69 @@ class TestPyTorchMetricLearning:
         # With fewer neighbours than relevant records its R-precision is divided by their number, not by R.
         values["r_precision"] = mean("r_precision", hits[:, :depth], np.minimum(relevant, depth))
         assert values == pytest.approx(case["values"])
+
+
+CALCULATED = (of_all(80), "map@r", {"name": "mrr", "k": None}, "precision@1", "r_precision")
+AVERAGES_OF_AVERAGES = {
+    False: [0.4912692115910327, 0.31813202825513426, 0.7696969509124756, 0.6666666666666666, 0.4392676767676768],
+    True: [0.40744537249463475, 0.2351964064043651, 0.6501564383506775, 0.49395049395049395, 0.3664606227106227],
+}
+"""By whether the queries are each other's gallery."""
+
+
+@needs_reference
+class TestCalculatorOnArrays:
+    """The same calculator against the whole evaluation, from embeddings to scores."""
+
+    @pytest.fixture
+    def data(self):
+        data = json.loads(REFERENCE.read_text())["accuracy_data"]
+        return np.array(data["embeddings"]), np.array(data["labels"])
+
+    def evaluate(self, data, metrics, *, same_source, **options):
+        embeddings, labels = data
+        arrays = data if same_source else (embeddings[:25], labels[:25], embeddings[25:], labels[25:])
+        return evaluate_retrieval(*arrays, metrics=metrics, distance="euclidean", **options)
+
+    @pytest.mark.parametrize("mode", ["query_and_reference", "same_source"])
+    @pytest.mark.parametrize("k", [None, 10, "max_bin_count"], ids=lambda k: f"k={k}")
+    def test_scores_from_embeddings(self, data, mode, k):
+        (case,) = [
+            case for case in json.loads(REFERENCE.read_text())["accuracy"] if case["mode"] == mode and case["k"] == k
+        ]
+        same_source = mode == "same_source"
+        sizes = np.bincount(data[1] if same_source else data[1][25:])
+        depth = {None: 80, "max_bin_count": int(sizes.max() - same_source)}.get(k, k)
+        metrics = ["precision@1", of_all(depth), {"name": "mrr", "k": depth}, "map@r", "r_precision"]
+        names = ["precision_at_1", "mean_average_precision", "mean_reciprocal_rank"]
+        # Its other two are wrong when k is less than R, of which it only warns.
+        names += ["mean_average_precision_at_r", "r_precision"] if k != 10 else []
+        scores = self.evaluate(data, metrics, same_source=same_source)
+        expected = [case["values"][name] for name in names]
+        assert list(scores.values())[: len(names)] == pytest.approx(expected, abs=1e-6)
+
+    @pytest.mark.parametrize("same_source", [False, True])
+    def test_the_macro_average_is_its_average_of_averages(self, data, same_source):
+        scores = self.evaluate(data, CALCULATED, same_source=same_source, average="macro")
+        assert list(scores.values()) == pytest.approx(AVERAGES_OF_AVERAGES[same_source], abs=1e-6)
+
+    def test_classes_apart_are_its_scores_per_class(self, data):
+        scores = self.evaluate(data, CALCULATED, same_source=True).per_class()
+        precisions = [0.75, 0.42857142857142855, 0.45454545454545453, 0.46153846153846156, 0.5833333333, 0.2857142857]
+        assert [scores[label]["precision@1"] for label in range(6)] == pytest.approx(precisions)
+        maps = [0.468561531, 0.156215945, 0.093290043, 0.260975135, 0.359476803, 0.072658980]
+        assert [scores[label]["map@r"] for label in range(6)] == pytest.approx(maps, abs=1e-6)
+
+    def test_queries_within_a_larger_gallery(self, data):
+        embeddings, labels = data
+        scores = evaluate_retrieval(
+            *(embeddings[:25], labels[:25], embeddings, labels),
+            metrics=CALCULATED,
+            distance="euclidean",
+            query_rows=np.arange(25),
+        )
+        expected = [0.4463162963945371, 0.2673408082722768, 0.7766667008399963, 0.64, 0.39278321678321676]
+        assert list(scores.values()) == pytest.approx(expected, abs=1e-6)
 
 
 def ranked(embeddings, labels, *, same_source):
