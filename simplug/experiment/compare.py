@@ -130,12 +130,13 @@ def _read(folder: Path, name: str) -> FinishedRun:
         raise ArtifactError(f"{folder} holds no run: there is no {names.METRICS}")
     try:
         metrics = json.loads((folder / names.METRICS).read_bytes())
+        groups = {group: dict(scores) for group, scores in metrics["groups"].items()}
         with (folder / names.HISTORY).open(encoding="utf-8", newline="") as lines:
             history = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(lines)]
         return FinishedRun(
             name=name,
             path=folder,
-            groups={"all": metrics["groups"]["all"], **metrics["groups"]},
+            groups={"all": groups["all"], **groups},
             intervals={
                 group: {label: (low, high) for label, (low, high) in bounds.items()}
                 for group, bounds in metrics.get("intervals", {}).items()

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from simplug.kernel.errors import InvalidInputError
-from simplug.plots.style import INK, PAPER, SERIES, SHAPES, color_of, name_axes, new_figure
+from simplug.plots.style import INK, PAPER, SHAPES, color_of, name_axes, new_figure, shape_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +69,7 @@ def projection(
             points[:, 1],
             s=12,
             color=color_of(place),
-            marker=SHAPES[place // len(SERIES) % len(SHAPES)],
+            marker=SHAPES[shape_of(place)],
             alpha=0.75,
             linewidths=0,
         )

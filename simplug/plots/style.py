@@ -70,6 +70,14 @@ def series_of(label: str, position: int) -> int:
     return OF_METRIC.get(name, free[position % len(free)])
 
 
+def shape_of(place: int) -> int:
+    """Return the place in :data:`SHAPES` of the class at a place.
+
+    Classes whose colours follow each other differ in shape, too, and each of 32 has a colour and a shape of its own.
+    """
+    return (place + place // len(SERIES)) % len(SHAPES)
+
+
 def color_of(place: int) -> str:
     """Return the colour of the series, or the class, at a place."""
     return SERIES[place % len(SERIES)]

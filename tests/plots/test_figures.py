@@ -264,6 +264,19 @@ def test_what_cannot_be_projected_is_refused(embeddings, options, message):
         plots.projection(np.eye(3), np.array([1, 2]))
 
 
+@pytest.mark.slow
+def test_umap_keeps_classes_together_and_gives_the_same_twice():
+    pytest.importorskip("umap", reason="umap-learn is an extra: pip install 'simplug[umap]'")
+    rng = np.random.default_rng(1)
+    labels = np.repeat(np.arange(4), 40)
+    embeddings = 5 * rng.normal(size=(4, 8))[labels] + 0.2 * rng.normal(size=(160, 8))
+    first, second = (project(embeddings, "umap", seed=3).points for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    middles = np.stack([first[labels == label].mean(axis=0) for label in range(4)])
+    nearest = np.linalg.norm(first[:, None] - middles, axis=2).argmin(axis=1)
+    np.testing.assert_array_equal(nearest, labels)
+
+
 def test_runs_share_a_figure_and_keep_their_colours_where_one_has_no_curve():
     rates = (np.array([0.01, 1.0]), np.array([0.5, 1.0]))
     losses = plots.loss_curves({"first": HISTORY, "second": HISTORY})

@@ -65,6 +65,7 @@ def _of_plugins(findings: Findings) -> list[tuple[str, Html]]:
     run = {
         "config": findings.config,
         "groups": findings.evaluation.groups,
+        "cut_points": findings.calibration.cut_points,
         "history": findings.history,
         "index": findings.index,
     }

@@ -12,7 +12,7 @@ from simplug.experiment.report.findings import Findings
 from simplug.experiment.report.html import Html, element, join
 from simplug.experiment.report.pictures import is_image, sheet
 from simplug.plots.plane import Projected, project, umap_is_installed
-from simplug.plots.style import SERIES
+from simplug.plots.style import SERIES, shape_of
 
 _POINTS = 1000
 """At most so many points are drawn."""
@@ -38,12 +38,13 @@ def projections(findings: Findings) -> Html:
     if len(embeddings) < 5:
         return element("p", f"{len(embeddings)} queries are too few for a projection.", class_="hint")
     shown = sample(labels, _POINTS, seed)
-    drawings = {"PCA": project(embeddings)}
+    whole = project(embeddings)
+    drawings = {"PCA": Projected(whole.points[shown], whole.axes)}
     if umap_is_installed():
-        drawings["UMAP"] = project(embeddings, "umap", seed=seed)
+        # It takes its time with many embeddings, and without those that are not shown the others fall into place, too.
+        drawings["UMAP"] = project(embeddings[shown], "umap", seed=seed)
     parts = [_hint(findings, len(shown)), _controls(drawings)]
-    for i, (method, projected) in enumerate(drawings.items()):
-        plane = Projected(projected.points[shown], projected.axes)
+    for i, (method, plane) in enumerate(drawings.items()):
         parts.append(_drawing(findings, method, plane, shown, hidden=i > 0))
     return element("div", *parts, element("div", class_="tip", hidden=""), _data(findings, shown), class_="projection")
 
@@ -92,8 +93,7 @@ def _drawing(findings: Findings, method: str, plane: Projected, shown: np.ndarra
     for (x, y), label, is_right in zip(points, labels.tolist(), right.tolist(), strict=True):
         place = place_of[label]
         classes = f"k{place % len(SERIES)}{' hollow' if hollow[label] else ''}{'' if is_right else ' wrong'}"
-        shape = place // len(SERIES) % len(_SHAPES)
-        marks.append(Html(f'<use href="#{identifier}-{shape}" x="{x:.1f}" y="{y:.1f}" class="{classes}"/>'))
+        marks.append(Html(f'<use href="#{identifier}-{shape_of(place)}" x="{x:.1f}" y="{y:.1f}" class="{classes}"/>'))
     names = []
     if len(place_of) <= _NAMED:
         for label in np.unique(labels).tolist():

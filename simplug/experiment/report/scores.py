@@ -10,8 +10,8 @@ from simplug.experiment.report.findings import Findings
 from simplug.experiment.report.html import Html, element, join, table
 from simplug.kernel.registry import REGISTRIES
 
-_NO_SCORE = {"queries"}
-_CARDS = 8
+_MATCHING = ("matching_accuracy", "unknown")
+_CARDS = 6
 
 _EXPLAINED = {
     "matching_accuracy": "The share of queries whose match, within the cut point, has the right label; a query of a "
@@ -43,18 +43,18 @@ def headlines(findings: Findings) -> Html:
 
 
 def groups_table(findings: Findings) -> Html:
-    """Return the table of scores: one row a group of queries; and what each score means."""
+    """Return the table of scores: one column a group of queries; and what each score means."""
     groups, intervals = findings.evaluation.groups, findings.evaluation.intervals
-    labels = list(dict.fromkeys(label for scores in groups.values() for label in scores if label not in _NO_SCORE))
-    rows = []
-    for name, scores in groups.items():
-        cells = [element("td", f"{name} classes"), element("td", numbers.count(scores["queries"]))]
-        for label in labels:
+    labels = list(dict.fromkeys(label for scores in groups.values() for label in scores if label != "queries"))
+    rows = [["queries", *(numbers.count(scores["queries"]) for scores in groups.values())]]
+    for label in labels:
+        row = [numbers.words(label)]
+        for name, scores in groups.items():
             bounds = numbers.interval(intervals.get(name, {}).get(label))
             below = element("small", bounds) if bounds else ""
-            cells.append(element("td", numbers.score(scores.get(label)), below))
-        rows.append(cells)
-    head = ["queries of", "queries", *map(numbers.words, labels)]
+            row.append(element("td", numbers.score(scores.get(label)), below))
+        rows.append(row)
+    head = ["score", *(f"{name} classes" for name in groups)]
     meanings = [
         join([element("dt", numbers.words(label)), element("dd", sentence)])
         for label, sentence in _explanations(findings).items()
@@ -88,11 +88,11 @@ def _who(findings: Findings) -> Html:
 
 
 def _card_labels(findings: Findings) -> list[str]:
-    """Return which scores have a card: matching accuracy, those of the config in their order, and unknown."""
-    told = findings.evaluation.groups["all"]
+    """Return which scores have a card: the first of the config, then how queries are matched."""
     training = {label for label, metric in _metrics(findings).items() if metric.task == "training"}
-    wanted = [label for label in told if label not in {*_NO_SCORE, *training, "unknown"}][: _CARDS - 1]
-    return [*wanted, *(["unknown"] if "unknown" in told else [])]
+    told = [label for label in findings.evaluation.groups["all"] if label not in {"queries", *training}]
+    first = [label for label in told if label not in _MATCHING][: _CARDS - 1]
+    return [*first, *(label for label in _MATCHING if label in told)][:_CARDS]
 
 
 def _bar(value: float, bounds: tuple[float, float] | None) -> Html:
