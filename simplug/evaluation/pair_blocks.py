@@ -139,7 +139,7 @@ class _Products(Measure):
 
 
 class _Squares(Measure):
-    """The squared Euclidean distance, by a matrix product in float32 of what is seen from the middle, most exact there."""
+    """The squared Euclidean distance as seen from the middle, by a matrix product in float32: most exact there."""
 
     def __init__(self, distance: Distance, queries: np.ndarray) -> None:
         super().__init__(distance, queries)

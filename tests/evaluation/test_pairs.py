@@ -115,7 +115,8 @@ class TestManyPairs:
         embeddings[place] *= 1e9
         distances, same = all_pairs("euclidean", embeddings, labels)
         counts = count_pairs(embeddings, labels, distance="euclidean")
-        assert auc(counts) == pytest.approx(roc_auc_score(same, -distances), abs=1e-5)
+        # The distances to the far one differ by less than a bin is wide.
+        assert auc(counts) == pytest.approx(roc_auc_score(same, -distances), abs=1e-4)
 
     def test_a_collapsed_model_has_chance(self):
         assert auc(count_pairs(np.tile([[0.3, 0.1, 0.9]], (30, 1)), np.arange(30) % 3)) == pytest.approx(0.5, abs=0.1)
