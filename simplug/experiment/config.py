@@ -114,7 +114,7 @@ class EvaluateSection:
 
     metrics: tuple[Metric, ...] = components(
         "metric",
-        default=("precision@1", "map@r", "r_precision"),
+        default=("precision@1", "map@r", "r_precision", "roc_auc"),
         doc="metrics of retrieval, verification, clustering, training, and of open sets with index.unknown_classes",
     )
     intervals: int = option(

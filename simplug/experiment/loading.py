@@ -86,7 +86,7 @@ def load(path: str | os.PathLike[str], *, readonly: bool = True) -> Any:
         return Index.open(path, readonly=readonly)
     if artifact in ("run", "model"):
         return _load_model(path, artifact, readonly)
-    raise ArtifactError(f"{path} holds a saved {artifact}, which is read from a file")
+    raise ArtifactError(f"{path} holds a saved {artifact}, of which there is nothing to load but its JSON file")
 
 
 def _artifact_of(path: Path) -> str:

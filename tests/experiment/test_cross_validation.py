@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import simplug
 from simplug.cli.main import cli
 from simplug.experiment.config import RunConfig
 from simplug.experiment.cross_validation import cross_validate, save
 from simplug.experiment.folds import deal
+from simplug.experiment.loading import load_run
 from simplug.kernel.artifacts import read_manifest
 from simplug.kernel.config import Report, structure
 from simplug.kernel.errors import ArtifactError
@@ -98,6 +100,10 @@ def test_the_folder_holds_the_result_and_the_resolved_config(config, result, tmp
     with pytest.raises(ArtifactError, match="pass --overwrite to replace it"):
         save(result, config, tmp_path / "cv")
     save(result, config, tmp_path / "cv", overwrite=True)
+    with pytest.raises(ArtifactError, match="holds a saved cross_validation, of which there is nothing to load"):
+        simplug.load(tmp_path / "cv")
+    with pytest.raises(ArtifactError, match="holds a saved cross_validation, not a run"):
+        load_run(tmp_path / "cv")
 
 
 def test_a_folder_that_holds_something_else_is_never_replaced(config, result, tmp_path):
