@@ -14,6 +14,9 @@ from simplug.evaluation.pairs import measured_exactly
 _ROWS, _COLUMNS = 256, 4096
 """How many examples are measured against how many others at once."""
 
+_CELLS = 1 << 23
+"""How many counts of pairs of two classes are in memory at once, if a class has no more."""
+
 _NO_SELF = np.float32(np.inf)
 
 
@@ -84,7 +87,7 @@ def spread_of_pairs(distance: Distance, examples: Examples, thresholds: np.ndarr
     count = len(thresholds)
     positives, negatives = np.zeros((2, count, len(sizes)))
     squares, products = np.zeros((2, count))
-    for classes in _whole_classes(sizes):
+    for classes in _whole_classes(sizes, min(_ROWS, _CELLS // (count * len(sizes)))):
         table = tables.accepted(classes, thresholds).astype(np.float64)
         own = np.arange(classes.start, classes.stop)
         positives[:, own] = table[:, own - classes.start, own] / 2
@@ -140,11 +143,11 @@ def _parts(start: int, stop: int, most: int) -> Iterator[slice]:
     yield from (slice(first, min(first + most, stop)) for first in range(start, stop, most))
 
 
-def _whole_classes(sizes: np.ndarray) -> Iterator[slice]:
-    """Yield consecutive classes with few enough examples together, or one that has more alone."""
+def _whole_classes(sizes: np.ndarray, most: int) -> Iterator[slice]:
+    """Yield consecutive classes with no more than so many examples together, or one that has more alone."""
     start, total = 0, 0
     for number, size in enumerate(sizes.tolist()):
-        if total and total + size > _ROWS:
+        if total and total + size > most:
             yield slice(start, number)
             start, total = number, 0
         total += size

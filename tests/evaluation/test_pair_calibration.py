@@ -106,10 +106,10 @@ def by_definition(embeddings, labels, threshold, level=0.95):
 
 
 class TestIntervals:
-    @pytest.mark.parametrize("per_class", [2, 6, 40])
+    @pytest.mark.parametrize("per_class", [2, 6, 20])
     @pytest.mark.parametrize("level", [0.8, 0.95])
     def test_they_follow_their_definition(self, level, per_class):
-        x, y = examples(1, per_class=per_class, classes=240 // per_class if per_class > 2 else 40)
+        x, y = examples(1, per_class=per_class, classes=80 // per_class)
         found = calibrate_pairs(x, y, distance="euclidean", targets={"strict": {"far": 0.02}}, level=level)
         for point in found.cut_points.values():
             assert point.level == level
