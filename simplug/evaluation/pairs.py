@@ -58,10 +58,10 @@ def count_pairs(
     is kept.
 
     Up to 2**22 pairs are measured in float64, and each distinct distance, as float32, is a threshold. More of them are
-    measured in float32 where the distance has the space ``l2`` or ``ip``, and thresholds are the edges of narrow bins
-    at which the counts are exact, as measured: a bin is 8e-6 of the distance wide, but not less than 1e-6 of a typical
-    one; for a distance whose engine measures its square, as ``euclidean``, this holds for the square. Memory is some
-    100 MB beside the embeddings, whatever their number.
+    measured in float32 where the distance has the space ``l2`` or ``ip``, and thresholds are the edges of narrow bins,
+    at which the counts are exact, as measured. A bin is no wider than 8e-6 of the distance and 1e-6 of a typical one
+    together; for a distance that an engine measures by its square, as ``euclidean``, this holds for the square. Memory
+    is some 100 MB on two cores beside the embeddings, whatever their number.
 
     Args:
         embeddings: (n, d) finite numbers.

@@ -97,7 +97,8 @@ def evaluate_verification(
     """Score the decision whether two examples are of one class, over all pairs.
 
     The pairs are those of :func:`simplug.evaluation.count_pairs`: all within one set, or all from examples to
-    references. Memory does not grow with their number.
+    references. Memory does not grow with their number. Within one set, a distance that is not symmetric is measured in
+    one direction, which chance decides.
 
     Args:
         embeddings: (n, d) finite numbers.
