@@ -27,8 +27,8 @@ def score_among(
 ) -> list[Scores]:
     """Score examples among themselves: pairs of them, clusters of them, the space they fill.
 
-    What cannot be scored is left out: verification without a positive and a negative pair, and all of it for fewer
-    than two examples.
+    What cannot be scored is left out: verification without a positive and a negative pair, clusters of a single class,
+    and all of it for fewer than two examples.
 
     Args:
         embeddings: (n, d) float32.
@@ -48,7 +48,7 @@ def score_among(
     if verification and len(sizes) > 1 and sizes.max() > 1:
         made.append(evaluate_verification(embeddings, labels, metrics=verification, distance=distance))
     clustering = of_task(metrics, "clustering")
-    if clustering:
+    if clustering and len(sizes) > 1:
         made.append(evaluate_clustering(embeddings, labels, clustering, seed=seed))
     training = of_task(metrics, "training")
     if training:
