@@ -70,7 +70,9 @@ def neighbor_gallery(
             found = int(neighbor_labels[row, rank])
             right = found == label
             text = f"{'✓' if right else '✗'} {known.get(found, str(found))}  {distances[row, rank]:.2g}"
-            _show(axes, neighbor_images[row][rank], text, RIGHT if right else WRONG, "solid" if right else (0, (2, 1)))
+            _show(
+                axes, neighbor_images[row][rank], text, RIGHT if right else WRONG, "solid" if right else (0, (3, 1.5))
+            )
     return figure
 
 
@@ -81,4 +83,4 @@ def _show(axes: Axes, image: np.ndarray, text: str, color: str, line: Any) -> No
     axes.set_yticks([])
     axes.set_xlabel(text, fontsize=7.5, color=MUTED, labelpad=2)
     for spine in axes.spines.values():
-        spine.set(color=color, linewidth=2, linestyle=line)
+        spine.set(color=color, linewidth=2, linestyle=line, capstyle="butt")

@@ -102,10 +102,14 @@ def project(embeddings: np.ndarray, method: Method = "pca", *, seed: int = 0) ->
 
 
 def umap_is_installed() -> bool:
-    """Say whether umap-learn can be imported; it is not imported."""
-    from importlib.util import find_spec
+    """Say whether umap-learn is installed; it is not imported."""
+    from importlib_metadata import PackageNotFoundError, distribution
 
-    return find_spec("umap") is not None
+    try:
+        distribution("umap-learn")
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _pca(embeddings: np.ndarray) -> Projected:
@@ -129,7 +133,7 @@ def _umap(embeddings: np.ndarray, seed: int) -> Projected:
         from umap import UMAP
     except ImportError as cause:
         raise InvalidInputError(
-            "method 'umap' needs the package umap-learn; install it with: pip install 'simplug[umap]'"
+            f"method 'umap' needs the package umap-learn; install it with: pip install 'simplug[umap]' ({cause})"
         ) from cause
     if len(embeddings) < 5:
         raise InvalidInputError(f"UMAP of {len(embeddings)} embeddings; it needs at least 5")

@@ -27,7 +27,7 @@ def test_a_card_tells_scores_cut_points_classes_and_how_it_was_made(make_finding
     assert len(row.split(" | ")) == 5
     assert "- **3 seen** (trained on): class 0, class 1, class 2" in card
     assert "- **1 unknown** (neither trained on nor in the gallery): class 5" in card
-    assert f"{findings.calibration.cut_points['strict'].distance:.4g}" in card
+    assert f"{findings.calibration.cut_points['strict'].distance:#.4g}" in card
     assert "simplug 0.1.0, numpy 2.0.0" in card
     assert 'name = "small\\_cnn"' not in card
     assert 'name = "small_cnn"' in card

@@ -9,7 +9,7 @@ import pytest
 
 import simplug
 from simplug.api import hookimpl
-from simplug.experiment.report import write_report
+from simplug.experiment.report import Findings, write_report
 from simplug.experiment.report.charts import chart
 from simplug.experiment.report.confusion import confused_pairs
 from simplug.experiment.report.galleries import choose
@@ -53,6 +53,16 @@ class Reader(HTMLParser):
             assert self.open.pop() == tag
 
 
+@pytest.fixture(scope="module")
+def findings(make_findings) -> Findings:
+    return make_findings()
+
+
+@pytest.fixture(scope="module")
+def page(findings) -> str:
+    return write_report(findings, title="a run")
+
+
 def test_text_is_escaped_unless_it_is_html_already():
     assert element("td", "<b>", class_='a"b', data_value=3, hidden=None) == (
         '<td class="a&quot;b" data-value="3">&lt;b&gt;</td>'
@@ -62,7 +72,7 @@ def test_text_is_escaped_unless_it_is_html_already():
     assert "<td>&lt;td&gt;</td>" in table(["x"], [["<td>"]])
 
 
-@pytest.mark.parametrize("options", [{}, {"images": False}, {"unseen": 0}, {"unknown": 2, "noise": 0.9}])
+@pytest.mark.parametrize("options", [{"images": False, "unseen": 0}, {"unknown": 2, "noise": 0.9}])
 def test_a_page_is_well_formed_and_its_links_lead_somewhere(make_findings, options):
     reader = Reader(write_report(make_findings(**options), title="a run"))
     assert reader.open == []
@@ -73,8 +83,8 @@ def test_a_page_is_well_formed_and_its_links_lead_somewhere(make_findings, optio
     )
 
 
-def test_the_same_findings_give_the_same_page(make_findings):
-    assert write_report(make_findings(), title="a run") == write_report(make_findings(), title="a run")
+def test_the_same_findings_give_the_same_page(make_findings, page):
+    assert write_report(make_findings(), title="a run") == page
 
 
 def test_a_chart_follows_the_theme_and_has_ids_of_its_own():
@@ -136,8 +146,7 @@ def test_classes_are_listed_worst_first(make_findings):
     assert accuracy == sorted(accuracy)
 
 
-def test_a_score_that_a_class_has_not_got_is_a_dash_and_sorts_last(make_findings):
-    findings = make_findings()
+def test_a_score_that_a_class_has_not_got_is_a_dash_and_sorts_last(findings):
     per_class = {**findings.evaluation.per_class, 2: {"queries": 4, "matching_accuracy": float("nan")}}
     evaluation = attrs.evolve(findings.evaluation, per_class=per_class)
     page = write_report(attrs.evolve(findings, evaluation=evaluation), title="a run")
@@ -148,15 +157,14 @@ def test_a_score_that_a_class_has_not_got_is_a_dash_and_sorts_last(make_findings
     assert "nan" not in rows[-1]
 
 
-def test_a_run_without_pairs_or_intervals_says_so_or_nothing(make_findings):
-    findings = make_findings()
+def test_a_run_without_pairs_or_intervals_says_so_or_nothing(findings):
     evaluation = attrs.evolve(findings.evaluation, pairs=None, intervals={})
     page = write_report(attrs.evolve(findings, evaluation=evaluation), title="a run")
     assert "The test split has no positive or no negative pair." in page
     assert "bootstrap" not in page
 
 
-def test_a_section_of_a_plugin_stands_in_the_page_as_it_is(make_findings):
+def test_a_section_of_a_plugin_stands_in_the_page_as_it_is(findings):
     class Plugin:
         @hookimpl
         def simplug_report_sections(self, run):
@@ -169,7 +177,7 @@ def test_a_section_of_a_plugin_stands_in_the_page_as_it_is(make_findings):
     plugin = Plugin()
     simplug.plugins.register(plugin)
     try:
-        page = write_report(make_findings(), title="a run")
+        page = write_report(findings, title="a run")
     finally:
         simplug.plugins.unregister(plugin)
     assert "<h2>From a plugin</h2>\n<p>24 records</p>" in page

@@ -21,7 +21,7 @@ def count(value: float) -> str:
 
 def distance(value: float) -> str:
     """Return a distance with four digits that count."""
-    return f"{value:.4g}" if math.isfinite(value) else NOTHING
+    return f"{value:#.4g}" if math.isfinite(value) else NOTHING
 
 
 def interval(bounds: tuple[float, float] | None) -> str:

@@ -11,6 +11,7 @@ from simplug.experiment.report import numbers
 from simplug.experiment.report.findings import Findings
 from simplug.experiment.report.html import Html, element, join
 from simplug.experiment.report.pictures import is_image, sheet
+from simplug.kernel.errors import InvalidInputError
 from simplug.plots.plane import Projected, project, umap_is_installed
 from simplug.plots.style import SERIES, shape_of
 
@@ -40,10 +41,15 @@ def projections(findings: Findings) -> Html:
     shown = sample(labels, _POINTS, seed)
     whole = project(embeddings)
     drawings = {"PCA": Projected(whole.points[shown], whole.axes)}
+    parts = [_hint(findings, len(shown))]
     if umap_is_installed():
-        # It takes its time with many embeddings, and without those that are not shown the others fall into place, too.
-        drawings["UMAP"] = project(embeddings[shown], "umap", seed=seed)
-    parts = [_hint(findings, len(shown)), _controls(drawings)]
+        try:
+            # With all of very many embeddings it would take minutes; those that are not shown are not needed.
+            drawings["UMAP"] = project(embeddings[shown], "umap", seed=seed)
+        except InvalidInputError as cause:
+            # A run that has come so far is not lost because an extra does not work here.
+            parts.append(element("p", f"There is no drawing of UMAP: {cause}", class_="hint"))
+    parts.append(_controls(drawings))
     for i, (method, plane) in enumerate(drawings.items()):
         parts.append(_drawing(findings, method, plane, shown, hidden=i > 0))
     return element("div", *parts, element("div", class_="tip", hidden=""), _data(findings, shown), class_="projection")
