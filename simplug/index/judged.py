@@ -84,8 +84,9 @@ class JudgedIndex(MaintainedIndex):
         The pairs are those within `embeddings`; the records play no part. See
         :func:`simplug.evaluation.calibrate_pairs` for what is counted and what the intervals are.
 
-        Cut points that :meth:`calibrate` made for the matcher ``nearest`` stay beside the new ones, which replace those
-        of earlier pairs; without any, ``optimal`` is the distance with the best balanced accuracy.
+        Cut points that :meth:`calibrate` made for the matcher ``nearest``, with the same `model`, stay beside the new
+        ones, which replace those of earlier pairs; without any, ``optimal`` is the distance with the best balanced
+        accuracy. :meth:`calibrate` replaces all.
 
         Args:
             embeddings: (n, d) examples that are no records of the index.
