@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,9 +12,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 import simplug
-from simplug.evaluation import count_pairs, summarize_pairs
+from simplug.evaluation import cores, count_pairs, pair_blocks, summarize_pairs
 from simplug.evaluation import pairs as counting
 from simplug.evaluation.pair_bins import Bins, Scale, coarsened
+from simplug.evaluation.pair_blocks import Examples, measure_of, over_pairs
 from simplug.kernel.errors import InvalidInputError
 
 DISTANCES = ["cosine", "euclidean", "squared_euclidean", "inner_product", "manhattan", "snr"]
@@ -130,6 +134,59 @@ class TestManyPairs:
         places = np.linspace(0, len(counts.thresholds) - 1, 50).astype(int)
         accepted = [(single <= counts.thresholds[place]).sum() for place in places]
         np.testing.assert_allclose(accepted, (counts.positives + counts.negatives)[places], atol=3)
+
+
+class TestBlocks:
+    """However the pairs are cut into blocks, each is counted once."""
+
+    @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (7, 16), (16, 7), (13, 13), (64, 64)])
+    @pytest.mark.parametrize("few", [0, 1 << 22])
+    @pytest.mark.parametrize("two_sets", [False, True])
+    def test_blocks_of_any_shape_hold_all_pairs(self, rows, columns, few, two_sets, monkeypatch):
+        embeddings, labels = blobs(53)
+        others = blobs(31, seed=1) if two_sets else ()
+        monkeypatch.setattr(counting, "_FEW", few)
+        whole = count_pairs(embeddings, labels, *others)
+        monkeypatch.setattr(pair_blocks, "_ROWS", rows)
+        monkeypatch.setattr(pair_blocks, "_COLUMNS", columns)
+        cut = count_pairs(embeddings, labels, *others)
+        assert (cut.all_positives, cut.all_negatives) == (whole.all_positives, whole.all_negatives)
+        assert auc(cut) == pytest.approx(auc(whole), abs=1e-3)
+        if few:
+            np.testing.assert_allclose(cut.thresholds, whole.thresholds, rtol=1e-6)
+
+    def test_memory_does_not_grow_with_the_number_of_pairs(self, monkeypatch):
+        monkeypatch.setattr(cores, "cores", lambda: 2)
+        peaks = []
+        for count in (4_000, 12_000):
+            embeddings, labels = blobs(count)
+            tracemalloc.start()
+            count_pairs(embeddings, labels, embeddings[:4_000], labels[:4_000])
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        # In float32 alone, the distances of all pairs would take 64 and 192 megabytes.
+        assert peaks[1] < 1.3 * peaks[0] < 150e6
+
+    @given(st.integers(2, 40), st.integers(1, 9), st.integers(1, 9), st.integers(1, 6))
+    @settings(max_examples=100, deadline=None)
+    def test_tiles_hold_each_pair_of_a_set_once_and_cells_name_its_groups(self, count, rows, columns, groups):
+        embeddings, labels = blobs(count)
+        of = np.arange(count) * groups // count
+        examples = Examples(embeddings, labels, groups=of)
+        seen = np.zeros((count, count), int)
+        for first, second in itertools.product(examples.tiles(rows), examples.tiles(columns)):
+            assert len(set(of[first])) == len(set(of[second])) == 1
+            assert (examples.group(first), examples.group(second)) == (of[first][0], of[second][0])
+            seen[first, second] += 1
+        assert (seen == 1).all()
+        measure = measure_of(simplug.distances.build("cosine"), embeddings, exact=True)
+        blocks = list(over_pairs(lambda block: (block.cell, block.values.size), measure, examples))
+        sizes = np.bincount(of, minlength=groups)
+        for cell in {cell for cell, _ in blocks}:
+            held = sum(size for found, size in blocks if found == cell)
+            one, other = sizes[list(cell)]
+            assert held == (one * (one - 1) // 2 if cell[0] == cell[1] else one * other)
+        assert sum(size for _, size in blocks) == count * (count - 1) // 2
 
 
 class TestBadInput:

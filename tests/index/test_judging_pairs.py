@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import simplug
-from simplug.evaluation import evaluate_open_set, evaluate_verification
+from simplug.evaluation import evaluate_open_set, evaluate_verification, pairs
 from simplug.index import judging
 from simplug.kernel.errors import InvalidInputError
 
@@ -39,6 +39,17 @@ def test_verification_is_that_of_the_records_however_they_are_read(index):
     scores = index.evaluate_verification(queries, classes)
     assert scores == evaluate_verification(queries, classes, records, labels, distance=index.distance)
     assert all(low <= scores[name] <= high for name, (low, high) in scores.intervals(resamples=50).items())
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_many_pairs_are_counted_while_the_records_are_read(index, monkeypatch):
+    monkeypatch.setattr(pairs, "_FEW", 0)
+    records, labels = blobs(100)
+    ids = index.add(records, labels=labels)
+    scores = index.evaluate_verification(records, labels, query_ids=ids)
+    assert scores.counts.all_positives + scores.counts.all_negatives == 100 * 99
+    expected = evaluate_verification(records, labels, distance=index.distance)
+    assert scores["roc_auc"] == pytest.approx(expected["roc_auc"], abs=1e-5)
 
 
 @pytest.mark.usefixtures("small_blocks")
