@@ -85,4 +85,4 @@ def _name(label: str) -> str:
 
 
 def _told(estimate: Estimate) -> str:
-    return f"{estimate.mean:.3f} ({estimate.low:.3f}-{estimate.high:.3f})"
+    return f"{estimate.mean:.3f} ± {(estimate.high - estimate.low) / 2:.3f}"

@@ -136,8 +136,11 @@ def cross_validate(config: RunConfig, dealt: Folds, progress: Progress | None = 
             trained = train(seeded, dealt.examples[~inside], progress)
             distance = distance or trained.model.distance
             judged = dealt.examples[inside]
-            scores = _scores(trained.model.embed(judged.inputs), judged.labels, config, distance)
-            embedded.append(trained.model.embed(dealt.test.inputs))
+            # TensorFlow notes that each model brings a graph of its own.
+            with progress.noise():
+                embeddings = trained.model.embed(judged.inputs)
+                embedded.append(trained.model.embed(dealt.test.inputs))
+            scores = _scores(embeddings, judged.labels, config, distance)
         folds.append(Fold(tuple(classes.tolist()), len(judged), scores, tuple(trained.history), trained.seconds))
     test = _held_out(embedded, dealt.test, config, distance) if distance and len(dealt.test) else None
     return CrossValidation(tuple(folds), estimates([fold.scores for fold in folds]), test)
