@@ -28,7 +28,7 @@ class VerificationScores(Scores):
     Two pairs with one example in common are not independent, so intervals do not draw pairs but groups of examples: a
     pair of two groups counts as often as the product of the times that each was drawn. Pairs to references draw groups
     of the examples alone; the interval then says how far the scores may be off with other examples against the same
-    references. The draws are scored in bins of some 5e-4 of the distance.
+    references. Of other classes it says nothing. The draws are scored in bins of some 5e-4 of the distance.
 
     Attributes:
         counts: The numbers of positive and negative pairs by their distance, from which curves are drawn.
