@@ -14,7 +14,7 @@ from simplug.evaluation.measures import Coarse, SpaceMeasure, measure_of
 _TILE = 2048
 """How many vectors are measured in float64 at once: their distances to some queries stay in a processor's cache."""
 
-_QUERIES = 256
+_QUERIES = 1024
 """How many queries are ranked at once, at most: of more, a matrix product is hardly faster."""
 
 _FEW = 32
