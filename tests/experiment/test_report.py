@@ -70,6 +70,7 @@ def test_text_is_escaped_unless_it_is_html_already():
     assert join([Html("<br>"), "&"]) == "<br>&amp;"
     assert "<td>&lt;script&gt;</td>" in table(["x"], [["<script>"]])
     assert "<td>&lt;td&gt;</td>" in table(["x"], [["<td>"]])
+    assert '<th scope="col">&lt;th&gt;</th>' in table(["<th>"], [["x"]])
 
 
 @pytest.mark.parametrize("options", [{"images": False, "unseen": 0}, {"unknown": 2, "noise": 0.9}])
@@ -168,7 +169,8 @@ def test_a_section_of_a_plugin_stands_in_the_page_as_it_is(findings):
     class Plugin:
         @hookimpl
         def simplug_report_sections(self, run):
-            return [("From a plugin", f"<p>{len(run['index'])} records</p>")]
+            told = f"<p>{len(run['index'])} records, cut at {run['cut_points']['optimal'].distance:.3f}</p>"
+            return [("From a plugin", told), ("Scores", "<p>of our own</p>")]
 
         @hookimpl
         def simplug_report_header(self):
@@ -180,7 +182,10 @@ def test_a_section_of_a_plugin_stands_in_the_page_as_it_is(findings):
         page = write_report(findings, title="a run")
     finally:
         simplug.plugins.unregister(plugin)
-    assert "<h2>From a plugin</h2>\n<p>24 records</p>" in page
+    cut = findings.calibration.cut_points["optimal"].distance
+    assert f"<h2>From a plugin</h2>\n<p>24 records, cut at {cut:.3f}</p>" in page
+    ids = Reader(page).ids
+    assert len(set(ids)) == len(ids), "a plugin's section may be named like one of ours"
     assert "a line &lt;of&gt; a plugin" in page
     assert 'href="#from-a-plugin"' in page
 

@@ -14,36 +14,37 @@ def subtitle(findings: Findings) -> str:
     """Return one line: what was trained on what."""
     config = findings.config
     dimension = findings.evaluation.embeddings.shape[1]
-    epochs = len(findings.history)
     return " · ".join(
         [
             f"{name_in(config, 'loss')} on {name_in(config, 'dataset')}",
             name_in(config, "backbone"),
             f"{dimension} dimensions",
-            f"{epochs} epoch{'' if epochs == 1 else 's'}",
+            _epochs(findings),
             f"seed {config.get('train', {}).get('seed', 0)}",
         ]
     )
 
 
 def parts(findings: Findings) -> Html:
-    """Return what was trained, and how, in a few lines."""
+    """Return what was trained, and how, in a few lines; what the config does not name is left out."""
     config = findings.config
-    train = config.get("train", {})
-    optimizer = train.get("optimizer", {})
-    loss = config.get("loss", {})
+    loss, train, index = (config.get(section, {}) for section in ("loss", "train", "index"))
+    steps = f" of {train['steps_per_epoch']} steps" if "steps_per_epoch" in train else ""
     told = {
         "data set": f"{name_in(config, 'dataset')}, {len(findings.selection.training):,} examples trained on",
-        "loss": _with(name_in(config, "loss"), [name_in(loss, "distance"), "distance"]),
+        "backbone": f"{name_in(config, 'backbone')}, {findings.evaluation.embeddings.shape[1]} dimensions",
+        "loss": name_in(config, "loss"),
+        "distance": name_in(loss, "distance"),
         "miner": name_in(loss, "miner"),
         "sampler": name_in(config, "sampler"),
         "augmenter": name_in(config, "augmenter"),
-        "backbone": f"{name_in(config, 'backbone')}, {findings.evaluation.embeddings.shape[1]} dimensions",
-        "optimizer": _with(name_in(train, "optimizer"), ["learning rate", f"{optimizer.get('learning_rate', '?')}"]),
-        "training": f"{len(findings.history)} epochs of {train.get('steps_per_epoch', '?')} steps",
-        "search": _with(name_in(config.get("index", {}), "search"), ["in", name_in(config.get("index", {}), "store")]),
+        "optimizer": name_in(train, "optimizer"),
+        "learning rate": str(train.get("optimizer", {}).get("learning_rate", "")),
+        "training": f"{_epochs(findings)}{steps}",
+        "search": name_in(index, "search"),
+        "store": name_in(index, "store"),
     }
-    rows = [join([element("dt", name), element("dd", words)]) for name, words in told.items() if "?" not in words]
+    rows = [join([element("dt", name), element("dd", words)]) for name, words in told.items() if words]
     return element("dl", *rows, class_="facts")
 
 
@@ -61,11 +62,12 @@ def versions(findings: Findings, lines: Sequence[str]) -> Html:
     return join([element("p", " · ".join(words)), *(element("p", line) for line in lines)])
 
 
-def _with(words: str, more: Sequence[str]) -> str:
-    return f"{words}, {' '.join(more)}"
+def name_in(table: Mapping[str, Any], part: str) -> str:
+    """Return the name of a component of a config, or of a component within another; nothing where there is none."""
+    value = table.get(part, "")
+    return str(value.get("name", "")) if isinstance(value, Mapping) else str(value)
 
 
-def name_in(config: Mapping[str, Any], section: str) -> str:
-    """Return the name of the component of a section."""
-    part = config.get(section, "?") if isinstance(config, Mapping) else "?"
-    return str(part.get("name", "?")) if isinstance(part, Mapping) else str(part)
+def _epochs(findings: Findings) -> str:
+    count = len(findings.history)
+    return f"{count} epoch{'' if count == 1 else 's'}"

@@ -45,12 +45,13 @@ def picture(url: str, description: str) -> Html:
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]], **attributes: str | None) -> Html:
-    """Return a table that scrolls sideways where it is too wide; cells that are not ``td`` elements become such."""
-    heading = element("tr", *(cell if cell.startswith("<th") else element("th", cell, scope="col") for cell in head))
-    body = [element("tr", *(_cell(cell) for cell in row)) for row in rows]
+    """Return a table that scrolls sideways where it is too wide; what is no ``th`` or ``td`` yet becomes one."""
+    heading = element("tr", *(cell if _is(cell, "th") else element("th", cell, scope="col") for cell in head))
+    body = [element("tr", *(cell if _is(cell, "td") else element("td", cell) for cell in row)) for row in rows]
     inner = element("table", element("thead", heading), element("tbody", *body), **attributes)
     return element("div", inner, class_="scroll")
 
 
-def _cell(content: str) -> Html:
-    return content if isinstance(content, Html) and content.startswith("<td") else element("td", content)
+def _is(content: str, tag: str) -> bool:
+    """Say whether this is an element already; text that looks like one is text."""
+    return isinstance(content, Html) and content.startswith(f"<{tag}")

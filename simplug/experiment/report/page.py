@@ -41,24 +41,31 @@ def write_report(findings: Findings, *, title: str) -> str:
 
 def fill(*, title: str, subtitle: str, sections: Sequence[tuple[str, Html]], footer: Html) -> str:
     """Return a page with a heading, sections by their names, and a footer."""
+    anchors = _anchors([name for name, _ in sections])
+    named = list(zip(anchors, sections, strict=True))
     return Template(_read("page.html")).substitute(
         title=text(title),
         subtitle=text(subtitle),
         style=_read("page.css"),
-        navigation=join(element("a", name, href=f"#{_anchor(name)}") for name, _ in sections),
-        sections=join((_section(name, content) for name, content in sections), "\n"),
+        navigation=join(element("a", name, href=f"#{anchor}") for anchor, (name, _) in named),
+        sections=join((_section(anchor, name, content) for anchor, (name, content) in named), "\n"),
         footer=footer,
         program=_read("page.js"),
     )
 
 
-def _section(name: str, content: Html) -> Html:
+def _section(anchor: str, name: str, content: Html) -> Html:
     heading = element("h2", name)
-    return Html(f'<section id="{_anchor(name)}">{heading}\n{content}</section>')
+    return Html(f'<section id="{anchor}">{heading}\n{content}</section>')
 
 
-def _anchor(name: str) -> str:
-    return re.sub(r"\W+", "-", name.lower()).strip("-")
+def _anchors(names: Sequence[str]) -> list[str]:
+    """Return an id for each section: its name, with a number where two would have the same."""
+    found: list[str] = []
+    for name in names:
+        anchor = re.sub(r"\W+", "-", name.lower()).strip("-") or "section"
+        found.append(f"{anchor}-{len(found)}" if anchor in found else anchor)
+    return found
 
 
 def _of_plugins(findings: Findings) -> list[tuple[str, Html]]:
