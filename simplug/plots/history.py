@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from simplug.kernel.errors import InvalidInputError
-from simplug.plots.style import DASHES, add_legend, color_of, name_axes, new_figure
+from simplug.plots.style import DASHES, HEIGHT, add_legend, color_of, name_axes, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,17 +29,22 @@ def loss_curve(history: History | Mapping[str, Sequence[float]]) -> Figure:
     return _curves(rows, [name for name in _columns(rows) if _is_loss(name)], "loss")
 
 
-def score_history(history: History | Mapping[str, Sequence[float]]) -> Figure:
+def score_history(history: History | Mapping[str, Sequence[float]], names: Sequence[str] | None = None) -> Figure:
     """Draw the scores over the epochs: every column but losses, the learning rate and the seconds.
 
     Args:
         history: As for :func:`loss_curve`. A score may be missing in some of the rows.
+        names: Which scores; all of them unless they are named. Those of one scale belong in one figure.
 
     Raises:
-        InvalidInputError: There is no row, or none has a score.
+        InvalidInputError: There is no row, or none has a score, or not the one that is named.
     """
     rows = _rows(history)
-    return _curves(rows, scores_in(rows), "score")
+    told = scores_in(rows)
+    missing = [name for name in names or () if name not in told]
+    if missing:
+        raise InvalidInputError(f"the history has no score {missing[0]!r}; it has: {', '.join(told) or 'none'}")
+    return _curves(rows, told if names is None else names, "score")
 
 
 def scores_in(history: History) -> list[str]:
@@ -52,7 +57,8 @@ def _curves(rows: History, names: Sequence[str], what: str) -> Figure:
 
     if not names:
         raise InvalidInputError(f"the history has no {what}; its columns: {', '.join(_columns(rows)) or 'none'}")
-    figure, axes = new_figure()
+    legend_rows = -(-len(names) // 2) if len(names) > 1 else 0
+    figure, axes = new_figure(height=HEIGHT + 0.17 * legend_rows)
     for i, name in enumerate(names):
         points = [(row["epoch"], row[name]) for row in rows if row.get(name) is not None]
         axes.plot(
@@ -68,7 +74,7 @@ def _curves(rows: History, names: Sequence[str], what: str) -> Figure:
         axes.set_ylim(bottom=0)
     name_axes(axes, "epoch", what)
     if len(names) > 1:
-        add_legend(axes)
+        add_legend(axes, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, columnspacing=1.2)
     return figure
 
 

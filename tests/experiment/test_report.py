@@ -158,6 +158,12 @@ def test_a_score_that_a_class_has_not_got_is_a_dash_and_sorts_last(findings):
     assert "nan" not in rows[-1]
 
 
+def test_scores_on_the_way_are_drawn_by_their_scale(findings):
+    history = [{**row, "val_recall@1": 0.5, "val_map@r": 0.4, "val_effective_rank": 9.0} for row in findings.history]
+    page = write_report(attrs.evolve(findings, history=history), title="a run")
+    assert page.count('aria-label="scores by epoch"') == 2
+
+
 def test_a_run_without_pairs_or_intervals_says_so_or_nothing(findings):
     evaluation = attrs.evolve(findings.evaluation, pairs=None, intervals={})
     page = write_report(attrs.evolve(findings, evaluation=evaluation), title="a run")

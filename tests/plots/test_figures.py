@@ -85,6 +85,13 @@ def test_a_score_that_is_missing_in_an_epoch_is_left_out_there():
     np.testing.assert_array_equal(lines(plots.score_history(HISTORY))["recall@1"], [(2, 0.8)])
 
 
+def test_scores_can_be_chosen_by_their_names():
+    history = [{"epoch": 1, "recall@1": 0.2, "effective_rank": 30.0}, {"epoch": 2, "recall@1": 0.4}]
+    assert list(lines(plots.score_history(history, ["recall@1"]))) == ["recall@1"]
+    with pytest.raises(InvalidInputError, match="no score 'map@r'; it has: recall@1, effective_rank"):
+        plots.score_history(history, ["map@r"])
+
+
 def test_a_history_without_rows_or_without_a_loss_is_refused():
     with pytest.raises(InvalidInputError, match="the history has no row"):
         plots.loss_curve([])

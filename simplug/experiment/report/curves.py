@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from simplug.experiment.report import about, numbers
 from simplug.experiment.report.charts import chart
 from simplug.experiment.report.findings import Findings
@@ -17,9 +19,22 @@ def training(findings: Findings) -> Html:
     seconds = sum(row.get("seconds", 0.0) for row in findings.history)
     words = f"Loss {numbers.score(first['loss'])} after the first epoch, {numbers.score(last['loss'])} after the last"
     charts = [chart(loss_curve(findings.history), f"loss by epoch. {words}", f"{words}; {seconds:,.0f} s in all.")]
-    if scores_in(findings.history):
-        charts.append(chart(score_history(findings.history), "scores by epoch", "Scores on the way."))
+    for names in _by_scale(findings.history):
+        caption = "Scores on the way, of the queries that the cut points are chosen on, not of the test split."
+        charts.append(chart(score_history(findings.history, names), "scores by epoch", caption))
     return element("div", *charts, element("div", about.parts(findings)), class_="charts")
+
+
+def _by_scale(history: Sequence[Mapping[str, float]]) -> list[list[str]]:
+    """Return the names of the scores by epoch: those from 0 to 1 together, each of the others alone."""
+    shares, others = [], []
+    for name in scores_in(history):
+        values = [row[name] for row in history if name in row]
+        if all(0 <= value <= 1 for value in values):
+            shares.append(name)
+        else:
+            others.append([name])
+    return [*([shares] if shares else []), *others]
 
 
 def threshold(findings: Findings) -> Html:
