@@ -70,9 +70,10 @@ def _curves(rows: History, names: Sequence[str], what: str) -> Figure:
             label=name,
         )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if min(row[name] for row in rows for name in names if row.get(name) is not None) >= 0:
-        axes.set_ylim(bottom=0)
-    name_axes(axes, "epoch", what)
+    values = [row[name] for row in rows for name in names if row.get(name) is not None]
+    if min(values) >= 0:
+        axes.set_ylim(0, 1.05 * max(values) or 1)
+    name_axes(axes, "epoch", what if len(names) > 1 else names[0])
     if len(names) > 1:
         add_legend(axes, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, columnspacing=1.2)
     return figure

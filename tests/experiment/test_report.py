@@ -159,7 +159,10 @@ def test_a_score_that_a_class_has_not_got_is_a_dash_and_sorts_last(findings):
 
 
 def test_scores_on_the_way_are_drawn_by_their_scale(findings):
-    history = [{**row, "val_recall@1": 0.5, "val_map@r": 0.4, "val_effective_rank": 9.0} for row in findings.history]
+    history = [
+        {**row, "val_recall@1": 0.5, "val_map@r": 0.4, "val_effective_rank": 9.0, "val_seen_effective_rank": 8.0}
+        for row in findings.history
+    ]
     page = write_report(attrs.evolve(findings, history=history), title="a run")
     assert page.count('aria-label="scores by epoch"') == 2
 

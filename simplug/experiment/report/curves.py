@@ -26,15 +26,16 @@ def training(findings: Findings) -> Html:
 
 
 def _by_scale(history: Sequence[Mapping[str, float]]) -> list[list[str]]:
-    """Return the names of the scores by epoch: those from 0 to 1 together, each of the others alone."""
-    shares, others = [], []
+    """Return the names of the scores by epoch: those from 0 to 1 together, others with those of the same metric."""
+    shares: list[str] = []
+    others: dict[str, list[str]] = {}
     for name in scores_in(history):
-        values = [row[name] for row in history if name in row]
-        if all(0 <= value <= 1 for value in values):
+        if all(0 <= row[name] <= 1 for row in history if name in row):
             shares.append(name)
         else:
-            others.append([name])
-    return [*([shares] if shares else []), *others]
+            metric = name.removeprefix("val_").removeprefix("seen_").removeprefix("unseen_")
+            others.setdefault(metric, []).append(name)
+    return [names for names in (shares, *others.values()) if names]
 
 
 def threshold(findings: Findings) -> Html:
