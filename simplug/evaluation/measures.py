@@ -57,8 +57,8 @@ class SpaceMeasure(Measure):
         self._longest = float(_norms(vectors).max())
 
     @abstractmethod
-    def coarse(self, queries: np.ndarray) -> Coarse:
-        """Return the values of (q, d) queries and all n vectors."""
+    def coarse(self, queries: np.ndarray, table: np.ndarray) -> Coarse:
+        """Return the values of (q, d) queries and all n vectors, in a (q, n) float32 table that is given."""
 
     @abstractmethod
     def of_pairs(self, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -84,10 +84,10 @@ class _Products(SpaceMeasure):
         products = np.einsum("ij,ij->i", queries.astype(np.float64), self._vectors[rows].astype(np.float64))
         return self.distances(1 - products)
 
-    def coarse(self, queries: np.ndarray) -> Coarse:
-        """Return the values of (q, d) queries and all n vectors."""
+    def coarse(self, queries: np.ndarray, table: np.ndarray) -> Coarse:
+        """Return the values of (q, d) queries and all n vectors, in a (q, n) float32 table that is given."""
         errors = _rounding(self._dim + 4) * self._longest * _norms(queries) + 2 * self._dim * _SMALLEST
-        return Coarse(-queries @ self._vectors.T, np.ones(len(queries)), errors)
+        return Coarse(np.matmul(-queries, self._vectors.T, out=table), np.ones(len(queries)), errors)
 
 
 class _Squares(SpaceMeasure):
@@ -113,12 +113,12 @@ class _Squares(SpaceMeasure):
         differences = queries.astype(np.float64) - self._vectors[rows]
         return self.distances(np.einsum("ij,ij->i", differences, differences))
 
-    def coarse(self, queries: np.ndarray) -> Coarse:
-        """Return the values of (q, d) queries and all n vectors."""
+    def coarse(self, queries: np.ndarray, table: np.ndarray) -> Coarse:
+        """Return the values of (q, d) queries and all n vectors, in a (q, n) float32 table that is given."""
         norms = _norms(queries)
         factors = np.pad(-2 * queries, ((0, 0), (0, 1)), constant_values=1)
         errors = _rounding(self._dim + 5) * self._longest * (2 * norms + self._longest) + 4 * self._dim * _SMALLEST
-        return Coarse(factors @ self._extended.T, norms**2, errors)
+        return Coarse(np.matmul(factors, self._extended.T, out=table), norms**2, errors)
 
 
 def measure_of(distance: Distance, vectors: np.ndarray) -> Measure:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 
 import attrs
 import numpy as np
+from numpy.typing import DTypeLike
 
 from simplug.api.distance import Distance
 from simplug.evaluation.measures import Coarse, SpaceMeasure, measure_of
@@ -34,6 +36,20 @@ _TIED = 2.0**-21
 
 _LAST = np.iinfo(np.int64).max
 _HIGH, _LOW = (1, 0) if sys.byteorder == "little" else (0, 1)
+
+
+class _Scratch(threading.local):
+    """Memory that a thread uses again for its next block: to get it anew takes as long as to go through it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, np.ndarray] = {}
+
+    def array(self, name: str, shape: tuple[int, int], dtype: DTypeLike) -> np.ndarray:
+        """Return an array, whose numbers are lost when one of the same name is asked for."""
+        count = shape[0] * shape[1]
+        if name not in self._kept or len(self._kept[name]) < count:
+            self._kept[name] = np.empty(count, dtype=dtype)
+        return self._kept[name][:count].reshape(shape)
 
 
 @attrs.frozen(eq=False)
@@ -80,6 +96,7 @@ class Gallery:
         self._vectors = vectors
         self._labels = labels
         self._measure = measure_of(distance, vectors)
+        self._scratch = _Scratch()
         self._places = 2 * np.arange(len(labels), dtype=np.int32)
 
     def __len__(self) -> int:
@@ -117,7 +134,7 @@ class Gallery:
     def _hits_of_all(self, queries: Queries, depth: int) -> np.ndarray:
         """Measure every pair."""
         # One whole number says all: first the distance, then the place in the gallery, then whether it is a hit.
-        keys = np.empty((len(queries), len(self)), dtype=np.int64)
+        keys = self._scratch.array("keys", (len(queries), len(self)), np.int64)
         parts = keys.view(np.int32).reshape(*keys.shape, 2)
         distinct, copies = self._distinct
         if copies is not None:
@@ -139,12 +156,14 @@ class Gallery:
 
     def _hits_of_few(self, measure: SpaceMeasure, queries: Queries, depth: int) -> np.ndarray | None:
         """Look only at the pairs that may be near enough; None when these are too many."""
-        coarse = measure.coarse(queries.vectors)
+        shape = len(queries), len(self)
+        coarse = measure.coarse(queries.vectors, self._scratch.array("table", shape, np.float32))
         table = coarse.table
         if queries.rows is not None:
             table[np.arange(len(queries)), queries.rows] = np.inf
         limits = self._limits(coarse, depth)
-        chosen = np.flatnonzero(table <= np.nextafter(limits.astype(np.float32), np.float32(np.inf))[:, None])
+        single = np.nextafter(limits.astype(np.float32), np.float32(np.inf))[:, None]
+        chosen = np.flatnonzero(np.less_equal(table, single, out=self._scratch.array("near", shape, np.bool_)))
         if len(chosen) > _AMPLE * depth * len(queries):
             return None
         values = table.ravel()[chosen]

@@ -17,7 +17,7 @@ from simplug.evaluation.scores import RetrievalScores
 from simplug.kernel.errors import InvalidInputError
 from simplug.kernel.registry import registry_of
 
-_MEMORY = 1 << 28
+_MEMORY = 1 << 29
 """How many bytes the distances that are in memory at once may take."""
 
 
