@@ -118,7 +118,10 @@ class EvaluateSection:
         doc="metrics of retrieval, verification, clustering, training, and of open sets with index.unknown_classes",
     )
     intervals: int = option(
-        1000, ge=0, doc="resamples of the bootstrap that gives scores a 95 % interval; 0 for no intervals"
+        1000,
+        ge=0,
+        doc="resamples of the bootstrap that gives scores a 95 % interval, but those of clustering and training; 0 for "
+        "no intervals",
     )
 
     every_epochs: int = option(

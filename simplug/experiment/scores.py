@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import attrs
@@ -40,6 +41,7 @@ class Evaluation:
             them, the share of queries that are decided rightly (matching_accuracy: matched with their own label, or
             called unknown where the gallery has not got it) and of queries called unknown.
         intervals: For each group, the 95 % bootstrap interval of scores by their label; empty where none were wanted.
+            Scores of clusters and of the space of the embeddings have none.
         per_class: For each label of the test split: the number of queries, and each retrieval metric, matching
             accuracy and share of unknown over its queries.
         pairs: The distances of pairs within the test split, counted; None where it has no positive or no negative pair.
@@ -89,6 +91,8 @@ def evaluate(
     matched: np.ndarray = index.match(embeddings, cutpoint="optimal", no_match_label=UNKNOWN)
     answers = _answers(index, embeddings, selection, metrics, seed)
     decisions = _decisions(matched, labels, answers.known)
+    # Of many classes, the adjusted scores of a thousand resamples would take hours.
+    clusters = {metric.label for metric in of_task(metrics, "clustering")}
     groups: dict[str, dict[str, float]] = {}
     intervals: dict[str, dict[str, tuple[float, float]]] = {}
     pairs = None
@@ -99,7 +103,7 @@ def evaluate(
         decided = decisions.of(mask)
         groups[name] = {"queries": int(mask.sum()), **in_order(parts, metrics), **decided}
         if resamples:
-            intervals[name] = _intervals([*parts, decided], groups[name], resamples, seed)
+            intervals[name] = _intervals([*parts, decided], groups[name], clusters, resamples, seed)
     plugins.hook.simplug_evaluated(scores=groups)
     return Evaluation(
         groups=groups,
@@ -144,12 +148,12 @@ def _decisions(matched: np.ndarray, labels: np.ndarray, known: np.ndarray) -> Re
 
 
 def _intervals(
-    parts: Sequence[Scores], shown: Mapping[str, float], resamples: int, seed: int
+    parts: Sequence[Scores], shown: Mapping[str, float], left_out: AbstractSet[str], resamples: int, seed: int
 ) -> dict[str, tuple[float, float]]:
-    """Return the intervals of the scores that are shown, in their order."""
+    """Return the intervals of the scores that are shown, in their order, but of those that are left out."""
     found: dict[str, tuple[float, float]] = {}
     for part in parts:
-        if part.has_intervals:
+        if part.has_intervals and not left_out >= part.keys():
             found |= part.intervals(resamples=resamples, seed=seed)
     return {label: found[label] for label in shown if label in found and all(map(math.isfinite, found[label]))}
 

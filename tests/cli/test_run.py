@@ -121,10 +121,10 @@ def test_the_scores_are_better_than_chance_and_consistent(folder):
 def test_scores_have_intervals_and_come_by_class_too(folder):
     metrics = json.loads((folder / "metrics.json").read_text())
     for group, intervals in metrics["intervals"].items():
-        # A number about the space of the embeddings has none.
-        assert list(intervals) == ["precision@1", "map@r", "roc_auc", "ami", "matching_accuracy", "unknown"]
+        # Numbers about clusters and the space of the embeddings have none.
+        assert list(intervals) == ["precision@1", "map@r", "roc_auc", "matching_accuracy", "unknown"]
         for label, (low, high) in intervals.items():
-            assert low <= metrics["groups"][group][label] <= high or label == "ami"
+            assert low <= metrics["groups"][group][label] <= high
             assert low < high or high in (0.0, 1.0)
     per_class = metrics["per_class"]
     assert list(per_class) == [str(digit) for digit in range(10)]

@@ -85,7 +85,7 @@ def test_each_class_has_its_scores(index, selection):
 
 
 def test_intervals_hold_the_scores_and_the_seed_makes_them_again(index, selection):
-    metrics = build(*RETRIEVAL, "roc_auc", "effective_rank")
+    metrics = build(*RETRIEVAL, "roc_auc", "effective_rank", "ami")
     first, again, other = (
         evaluate(index, TEST[0], selection, metrics, resamples=200, seed=seed).intervals for seed in (1, 1, 2)
     )
