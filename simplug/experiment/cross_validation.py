@@ -111,7 +111,7 @@ def cross_validate(config: RunConfig, dealt: Folds, progress: Progress | None = 
     test. The models are then scored on the classes of the test split that none of them has met, one by one and with
     their embeddings concatenated.
 
-    Musgrave, Belongie, Lim, "A Metric Learning Reality Check", ECCV 2020, sections 3.3 and 3.4. There the classes are
+    Musgrave, Belongie, Lim, "A Metric Learning Reality Check", ECCV 2020, section 3. There the classes are
     dealt out in their order; here they are shuffled with the seed of the config, since neighbouring labels are often
     alike.
 
