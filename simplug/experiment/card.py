@@ -92,9 +92,9 @@ def _scores(findings: Findings) -> str:
 
 def _cut_points(findings: Findings) -> str:
     calibration = findings.calibration
-    names = list(next(iter(calibration.cut_points.values())).scores)
+    names = list(dict.fromkeys(name for point in calibration.cut_points.values() for name in point.scores))
     rows = [
-        [point.name, numbers.distance(point.distance), *(numbers.score(point.scores[name]) for name in names)]
+        [point.name, numbers.distance(point.distance), *(numbers.score(point.scores.get(name)) for name in names)]
         for point in calibration.cut_points.values()
     ]
     return (

@@ -171,6 +171,16 @@ LIGHT = {
 }
 
 
+def processor_seconds(code, folder):
+    """Return the processor time of a program, which a busy machine changes less than the clock, and the program."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done
+
+
 @pytest.mark.parametrize("name", LIGHT)
 def test_a_light_command_imports_no_tensorflow_and_is_done_within_a_second(name, tmp_path):
     (tmp_path / "run.toml").write_text("[dataset]\nname = 'digits'\n")
@@ -180,15 +190,13 @@ def test_a_light_command_imports_no_tensorflow_and_is_done_within_a_second(name,
         "heavy = {'tensorflow', 'keras', 'sklearn', 'scipy', 'matplotlib', 'PIL', 'hnswlib', 'lmdb'}\n"
         "sys.stderr.write(','.join(heavy & set(sys.modules)))\n"
     )
-    seconds = []
+    seconds, numpy_seconds = [], []
     for _ in range(3):
         (tmp_path / "fresh.toml").unlink(missing_ok=True)
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        taken, done = processor_seconds(code, tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
-    # Processor time, which a busy machine changes less than the clock.
-    assert min(seconds) < (0.5 if name == "--help" else 1)
+        seconds.append(taken)
+        numpy_seconds.append(processor_seconds("import numpy", tmp_path)[0])
+    # A second of a machine that imports NumPy in an eighth of one; what shares its cores slows it down, too.
+    second = max(1, 8 * min(numpy_seconds))
+    assert min(seconds) < (0.5 if name == "--help" else 1) * second

@@ -41,9 +41,9 @@ def _by_scale(history: Sequence[Mapping[str, float]]) -> list[list[str]]:
 def threshold(findings: Findings) -> Html:
     """Return the scores over the distance up to which a match is accepted, and the cut points."""
     calibration = findings.calibration
-    names = list(next(iter(calibration.cut_points.values())).scores)
+    names = list(dict.fromkeys(name for point in calibration.cut_points.values() for name in point.scores))
     rows = [
-        [point.name, numbers.distance(point.distance), *(numbers.score(point.scores[name]) for name in names)]
+        [point.name, numbers.distance(point.distance), *(numbers.score(point.scores.get(name)) for name in names)]
         for point in calibration.cut_points.values()
     ]
     hint = (
