@@ -1,6 +1,6 @@
 #!/bin/sh
 # Run the tests on an installed wheel, in an environment of their own that is made when it is not there.
-# Arguments go to pytest:  sh tests/run.sh -m slow
+# Two processes share the tests; arguments go to pytest:  sh tests/run.sh -m slow -n 0
 set -eu
 cd "$(dirname "$0")/.."
 env=${SIMPLUG_TEST_ENV:-.venv-test}
@@ -13,4 +13,4 @@ rm -rf build dist
 "$env/bin/python" -m pip install --quiet --group test dist/simplug-*.whl
 # The version does not change with every edit, so the wheel replaces what was installed under it.
 "$env/bin/python" -m pip install --quiet --no-deps --force-reinstall dist/simplug-*.whl
-SIMPLUG_WHEEL=$(ls "$PWD"/dist/simplug-*.whl) exec "$env/bin/pytest" "$@"
+SIMPLUG_WHEEL=$(ls "$PWD"/dist/simplug-*.whl) exec "$env/bin/pytest" -n 2 --dist loadscope "$@"
