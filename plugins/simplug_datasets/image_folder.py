@@ -74,8 +74,7 @@ class ImageFolder(Dataset):
         if "test" in splits:
             return Data(splits, class_names)
         return with_held_out(
-            splits["train"].inputs,
-            splits["train"].labels,
+            splits["train"],
             test_fraction=self.test_fraction,
             seed=self.seed,
             class_names=class_names,

@@ -7,7 +7,7 @@ import warnings
 import attrs
 import numpy as np
 
-from simplug.api import Augmenter, Batches, DataError, InvalidInputError, Sampler, Split, option
+from simplug.api import Augmenter, Batches, DataError, InvalidInputError, PlannedBatches, Sampler, Split, option
 
 
 class SmallClassWarning(UserWarning):
@@ -49,8 +49,6 @@ class ClassBalanced(Sampler):
         """
         if steps < 1:
             raise InvalidInputError(f"sampler class_balanced: steps must be at least 1, not {steps}")
-        if seed < 0:
-            raise InvalidInputError(f"sampler class_balanced: seed must be at least 0, not {seed}")
         labels, counts = np.unique(split.labels, return_counts=True)
         if len(labels) < self.classes_per_batch:
             raise DataError(
@@ -59,7 +57,11 @@ class ClassBalanced(Sampler):
             )
         self._warn_of_small_classes(labels, counts)
         rows = np.split(np.argsort(split.labels, kind="stable"), np.cumsum(counts)[:-1])
-        return _ClassBalancedBatches(self, split, rows, steps=steps, seed=seed, augmenter=augmenter)
+
+        def plan(rng: np.random.Generator) -> np.ndarray:
+            return epoch_plan(rows, steps, self.classes_per_batch, self.examples_per_class, rng)
+
+        return PlannedBatches(split, plan, seed=seed, augmenter=augmenter)
 
     def _warn_of_small_classes(self, labels: np.ndarray, counts: np.ndarray) -> None:
         small = np.flatnonzero(counts < self.examples_per_class)
@@ -72,56 +74,6 @@ class ClassBalanced(Sampler):
                 SmallClassWarning,
                 stacklevel=3,
             )
-
-
-class _ClassBalancedBatches(Batches):
-    """The batches of :class:`ClassBalanced`; the rows of a whole epoch are chosen when it starts."""
-
-    def __init__(
-        self,
-        sampler: ClassBalanced,
-        split: Split,
-        rows: list[np.ndarray],
-        *,
-        steps: int,
-        seed: int,
-        augmenter: Augmenter | None,
-    ) -> None:
-        self._sampler = sampler
-        self._split = split
-        self._rows = rows
-        self._steps = steps
-        self._seed = seed
-        self._augmenter = augmenter
-        self.start_epoch(0)
-
-    def __len__(self) -> int:
-        return self._steps
-
-    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        if not 0 <= step < self._steps:
-            raise IndexError(f"step {step} of an epoch of {self._steps}")
-        rows = self._plan[step]
-        inputs, labels = self._split.inputs[rows], self._split.labels[rows]
-        if self._augmenter is None:
-            return inputs, labels
-        views = self._augmenter.views(inputs, np.random.default_rng([self._seed, self._epoch, step]))
-        return np.concatenate(views), np.tile(labels, len(views))
-
-    def start_epoch(self, epoch: int) -> None:
-        """Choose the rows of an epoch.
-
-        Raises:
-            InvalidInputError: `epoch` is negative.
-        """
-        if epoch < 0:
-            raise InvalidInputError(f"sampler class_balanced: epochs count from 0; {epoch} is negative")
-        # The spawn key keeps this stream apart from the augmenter's, whose seed for step 0 is padded to the same words.
-        rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(epoch,)))
-        self._plan = epoch_plan(
-            self._rows, self._steps, self._sampler.classes_per_batch, self._sampler.examples_per_class, rng
-        )
-        self._epoch = epoch
 
 
 def epoch_plan(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 
 from simplug.api.augmenter import Augmenter
 from simplug.api.dataset import Split
+from simplug.api.examples import Inputs
 from simplug.kernel.component import Component
+from simplug.kernel.errors import InvalidInputError
 
 
 class Batches(ABC):
@@ -24,12 +27,87 @@ class Batches(ABC):
         """Return the number of batches in an epoch."""
 
     @abstractmethod
-    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return inputs (b, ...) and int64 labels (b,) of a batch, ``0 <= step < len(self)``."""
+    def __getitem__(self, step: int) -> tuple[Inputs, np.ndarray]:
+        """Return inputs (b, ...), or one array a named input, and int64 labels (b,), ``0 <= step < len(self)``."""
 
     @abstractmethod
     def start_epoch(self, epoch: int) -> None:
         """Move to an epoch, counted from 0; it is 0 at first."""
+
+
+class ListeningBatches(Batches):
+    """Batches that depend on what the model takes for what: it is heard before an epoch starts."""
+
+    @abstractmethod
+    def hear(self, embed: Callable[[Inputs], np.ndarray]) -> None:
+        """Look at the model; called before :meth:`start_epoch` for each epoch after the first.
+
+        Args:
+            embed: Inputs (b, ...), or one array a named input, to (b, d) float32 embeddings, as the model is now.
+        """
+
+
+class PlannedBatches(Batches):
+    """Batches of rows of a split that are chosen, for a whole epoch, when the epoch starts.
+
+    Args:
+        split: The examples.
+        plan: Given a generator that depends on seed and epoch alone, it returns the rows of each batch of an epoch,
+            (steps, b) int64.
+        seed: The same seed gives the same batches.
+        augmenter: Makes the views of each batch; their labels are repeated, view after view.
+        labels: (n,) int64 labels of the batches where they are not those of the split.
+
+    Raises:
+        InvalidInputError: The seed is negative.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        plan: Callable[[np.random.Generator], np.ndarray],
+        *,
+        seed: int,
+        augmenter: Augmenter | None = None,
+        labels: np.ndarray | None = None,
+    ) -> None:
+        if seed < 0:
+            raise InvalidInputError(f"seed must be at least 0, not {seed}")
+        self._split = split
+        self._choose = plan
+        self._seed = seed
+        self._augmenter = augmenter
+        self._labels = split.labels if labels is None else labels
+        self.start_epoch(0)
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def __getitem__(self, step: int) -> tuple[Inputs, np.ndarray]:
+        if not 0 <= step < len(self._plan):
+            raise IndexError(f"step {step} of an epoch of {len(self._plan)}")
+        rows = self._plan[step]
+        inputs, labels = self._split.read(rows), self._labels[rows]
+        if self._augmenter is None:
+            return inputs, labels
+        if isinstance(inputs, dict):
+            raise InvalidInputError(
+                f"an augmenter changes one array, and these examples have the inputs {', '.join(inputs)}; leave it out"
+            )
+        views = self._augmenter.views(inputs, np.random.default_rng([self._seed, self._epoch, step]))
+        return np.concatenate(views), np.tile(labels, len(views))
+
+    def start_epoch(self, epoch: int) -> None:
+        """Choose the rows of an epoch.
+
+        Raises:
+            InvalidInputError: `epoch` is negative.
+        """
+        if epoch < 0:
+            raise InvalidInputError(f"epochs count from 0; {epoch} is negative")
+        # The spawn key keeps this stream apart from the augmenter's, whose seed for step 0 is padded to the same words.
+        self._plan = self._choose(np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(epoch,))))
+        self._epoch = epoch
 
 
 class Sampler(Component, ABC):
