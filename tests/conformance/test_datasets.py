@@ -30,6 +30,12 @@ class TestImageFolder(DatasetSuite):
         return {"path": str(tmp_path)}
 
 
+class TestImageFolderInFiles(TestImageFolder):
+    @pytest.fixture
+    def config(self, config):
+        return {**config, "keep": "files", "size": [6, 5]}
+
+
 class TestMnist(DatasetSuite):
     name = "mnist"
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-from simplug_datasets.image_folder import ImageFolder, UnreadableImageWarning
+from simplug_datasets.image_folder import ImageFolder
+from simplug_datasets.unreadable import UnreadableImageWarning
 
 from simplug.api import DataError
 from simplug.kernel.config import build, to_config
