@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
@@ -33,6 +34,18 @@ class Batches(ABC):
     @abstractmethod
     def start_epoch(self, epoch: int) -> None:
         """Move to an epoch, counted from 0; it is 0 at first."""
+
+    def shard(self, replica: int, replicas: int) -> Batches:
+        """Return the part of every batch that one of several training processes gets, in equal, consecutive parts.
+
+        Args:
+            replica: Which part, ``0 <= replica < replicas``.
+            replicas: How many parts there are.
+
+        Raises:
+            InvalidInputError: A batch cannot be shared among so many, or there is no such part.
+        """
+        return _Part(self, replica, replicas)
 
 
 class ListeningBatches(Batches):
@@ -78,6 +91,7 @@ class PlannedBatches(Batches):
         self._seed = seed
         self._augmenter = augmenter
         self._labels = split.labels if labels is None else labels
+        self._part = (0, 1)
         self.start_epoch(0)
 
     def __len__(self) -> int:
@@ -86,7 +100,7 @@ class PlannedBatches(Batches):
     def __getitem__(self, step: int) -> tuple[Inputs, np.ndarray]:
         if not 0 <= step < len(self._plan):
             raise IndexError(f"step {step} of an epoch of {len(self._plan)}")
-        rows = self._plan[step]
+        rows = _part_of(self._plan[step], *self._part)
         inputs, labels = self._split.read(rows), self._labels[rows]
         if self._augmenter is None:
             return inputs, labels
@@ -94,7 +108,9 @@ class PlannedBatches(Batches):
             raise InvalidInputError(
                 f"an augmenter changes one array, and these examples have the inputs {', '.join(inputs)}; leave it out"
             )
-        views = self._augmenter.views(inputs, np.random.default_rng([self._seed, self._epoch, step]))
+        # Replicas see different examples, and change each in a way of its own.
+        part = [self._part[0]] if self._part[1] > 1 else []
+        views = self._augmenter.views(inputs, np.random.default_rng([self._seed, self._epoch, step, *part]))
         return np.concatenate(views), np.tile(labels, len(views))
 
     def start_epoch(self, epoch: int) -> None:
@@ -109,11 +125,60 @@ class PlannedBatches(Batches):
         self._plan = self._choose(np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(epoch,))))
         self._epoch = epoch
 
+    def shard(self, replica: int, replicas: int) -> Batches:
+        """Return the part of every batch that one of several training processes gets; no other example is read."""
+        own, parts = self._part
+        _check_part(replica, replicas, self._plan.shape[1] // parts)
+        part = copy.copy(self)
+        part._part = (own * replicas + replica, parts * replicas)
+        return part
+
+
+class _Part(Batches):
+    """A part of each of some batches."""
+
+    def __init__(self, whole: Batches, replica: int, replicas: int) -> None:
+        _check_part(replica, replicas, len(whole[0][1]))
+        self._whole = whole
+        self._part = (replica, replicas)
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+    def __getitem__(self, step: int) -> tuple[Inputs, np.ndarray]:
+        inputs, labels = self._whole[step]
+        if isinstance(inputs, dict):
+            return {name: _part_of(column, *self._part) for name, column in inputs.items()}, _part_of(
+                labels, *self._part
+            )
+        return _part_of(inputs, *self._part), _part_of(labels, *self._part)
+
+    def start_epoch(self, epoch: int) -> None:
+        self._whole.start_epoch(epoch)
+
+
+def _part_of(rows: np.ndarray, replica: int, replicas: int) -> np.ndarray:
+    size = len(rows) // replicas
+    return rows[replica * size : (replica + 1) * size]
+
+
+def _check_part(replica: int, replicas: int, size: int) -> None:
+    if not 0 <= replica < replicas:
+        raise InvalidInputError(f"replica is {replica}, and there are {replicas}, counted from 0")
+    if size % replicas:
+        raise InvalidInputError(f"a batch of {size} examples cannot be shared equally among {replicas} replicas")
+
 
 class Sampler(Component, ABC):
-    """Chooses which examples meet in a batch."""
+    """Chooses which examples meet in a batch.
+
+    Attributes:
+        needs_views: Whether batches make sense only with an augmenter of at least two views, since no two examples of
+            a batch are of one class.
+    """
 
     kind: ClassVar[str] = "sampler"
+    needs_views: ClassVar[bool] = False
 
     @abstractmethod
     def batches(self, split: Split, *, steps: int, seed: int, augmenter: Augmenter | None = None) -> Batches:
