@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import struct
 import zipfile
 import zlib
@@ -13,6 +12,7 @@ import attrs
 import numpy as np
 
 from simplug.api import Data, DataError, Dataset, Split, option
+from simplug_datasets.nearest import did_you_mean
 from simplug_datasets.stratified import with_held_out
 
 _TEST_NAMES = ("x_test", "y_test")
@@ -111,10 +111,9 @@ def _pair(
 
 def _array(archive: Mapping[str, np.ndarray], path: Path, name: str) -> np.ndarray:
     if name not in archive:
-        near = difflib.get_close_matches(name, list(archive), n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
         raise DataError(
-            f"dataset npz: {path} has no array '{name}'{hint}\narrays in the file: {', '.join(archive) or 'none'}"
+            f"dataset npz: {path} has no array '{name}'{did_you_mean(name, archive)}\n"
+            f"arrays in the file: {', '.join(archive) or 'none'}"
         )
     try:
         array = archive[name]
