@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from simplug import api
     from simplug import callbacks as callbacks
     from simplug import heads as heads
+    from simplug import layers as layers
     from simplug import plots as plots
     from simplug.experiment.loading import load as load
     from simplug.index.index import Index as Index
@@ -49,7 +50,7 @@ _MODULES = {
 }
 """Where each public name that is no registry comes from."""
 
-_SUBMODULES = ("callbacks", "heads", "plots")
+_SUBMODULES = ("callbacks", "heads", "layers", "plots")
 """The modules whose own names are public."""
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "datasets",
     "distances",
     "heads",
+    "layers",
     "load",
     "losses",
     "matchers",
