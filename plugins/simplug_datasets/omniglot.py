@@ -142,8 +142,9 @@ def _averaged(lines: np.ndarray, count: int) -> np.ndarray:
     edges = np.arange(count + 1) * (len(lines) / count)
     whole = np.minimum(edges.astype(np.int64), len(lines) - 1)
     part = (edges - whole)[:, None]
-    until: np.ndarray = (1 - part) * sums[whole] + part * sums[whole + 1]
-    return (until[1:] - until[:-1]) * (count / len(lines))
+    until = (1 - part) * sums[whole] + part * sums[whole + 1]
+    means: np.ndarray = (until[1:] - until[:-1]) * (count / len(lines))
+    return means
 
 
 def _chosen(folder: Path, archives: Collection[str], alphabets: Collection[str], option_name: str) -> list[_Drawing]:

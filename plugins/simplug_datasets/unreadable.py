@@ -10,12 +10,8 @@ from simplug.api import DataError
 _NAMED = 5
 
 
-class UnreadableImageWarning(UserWarning):
-    """Images were left out of a data set because they cannot be read."""
-
-
-class UnreadableRecordWarning(UserWarning):
-    """Records were left out of a data set because they cannot be read."""
+class UnreadableExampleWarning(UserWarning):
+    """Examples were left out of a data set because they cannot be read."""
 
 
 class Unreadable:
@@ -23,11 +19,11 @@ class Unreadable:
 
     Args:
         who: The data set, such as ``dataset image_folder``.
-        what: What it reads: ``images`` or ``records``.
+        what: What it reads, such as ``images``.
         policy: ``error`` refuses the first of them, ``skip`` leaves them out.
     """
 
-    def __init__(self, who: str, what: Literal["images", "records"], policy: Literal["error", "skip"]) -> None:
+    def __init__(self, who: str, what: str, policy: Literal["error", "skip"]) -> None:
         self._who = who
         self._what = what
         self._is_strict = policy == "error"
@@ -54,6 +50,6 @@ class Unreadable:
             f"{self._who}: {len(self._found)} of {total} {self._what} cannot be read and are left out:\n  "
             + "\n  ".join(self._found[:_NAMED])
             + (f"\n  and {more} more" if more > 0 else ""),
-            UnreadableImageWarning if self._what == "images" else UnreadableRecordWarning,
+            UnreadableExampleWarning,
             stacklevel=stacklevel + 1,
         )

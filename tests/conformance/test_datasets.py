@@ -35,6 +35,17 @@ class TestImageFolder(DatasetSuite):
         return {"path": str(tmp_path)}
 
 
+class TestCsv(DatasetSuite):
+    name = "csv"
+
+    @pytest.fixture
+    def config(self, tmp_path):
+        write_animals(tmp_path)
+        rows = [f"{path.relative_to(tmp_path)},{path.parent.name}" for path in sorted(tmp_path.glob("*/*.png"))]
+        (tmp_path / "table.csv").write_text("\n".join(["path,label", *rows]))
+        return {"path": str(tmp_path / "table.csv")}
+
+
 class TestImageFolderInFiles(DatasetSuite):
     name = "image_folder"
 
@@ -44,20 +55,44 @@ class TestImageFolderInFiles(DatasetSuite):
         return {"path": str(tmp_path), "keep": "files", "size": [6, 5]}
 
 
+def write_digits(folder):
+    rng = np.random.default_rng(0)
+    for prefix, count in (("train", 60), ("t10k", 20)):
+        images = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        labels = np.arange(count, dtype=np.uint8) % 10
+        for kind, values in (("images-idx3-ubyte", images), ("labels-idx1-ubyte", labels)):
+            header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
+            (folder / f"{prefix}-{kind}").write_bytes(header + values.tobytes())
+
+
 class TestMnist(DatasetSuite):
     name = "mnist"
 
     @pytest.fixture
     def config(self, tmp_path):
+        write_digits(tmp_path)
+        return {"path": str(tmp_path)}
+
+
+class TestFashionMnist(DatasetSuite):
+    name = "fashion_mnist"
+
+    @pytest.fixture
+    def config(self, tmp_path):
+        write_digits(tmp_path)
+        return {"path": str(tmp_path)}
+
+
+class TestCifar10(DatasetSuite):
+    name = "cifar10"
+
+    @pytest.fixture
+    def config(self, tmp_path):
         rng = np.random.default_rng(0)
-        for prefix, count in (("train", 60), ("t10k", 20)):
-            images, labels = (
-                rng.integers(0, 256, (count, 28, 28), dtype=np.uint8),
-                np.arange(count, dtype=np.uint8) % 10,
-            )
-            for kind, values in (("images-idx3-ubyte", images), ("labels-idx1-ubyte", labels)):
-                header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
-                (tmp_path / f"{prefix}-{kind}").write_bytes(header + values.tobytes())
+        for name in ("data_batch_1.bin", "test_batch.bin"):
+            records = rng.integers(0, 256, (20, 3073), dtype=np.uint8)
+            records[:, 0] = np.arange(20) % 10
+            (tmp_path / name).write_bytes(records.tobytes())
         return {"path": str(tmp_path)}
 
 
@@ -86,3 +121,27 @@ class TestOmniglot(DatasetSuite):
                     member = f"{name}/{alphabet}/character{number // 20 + 1:02}/0001_{number % 20 + 1:02}.png"
                     archive.writestr(member, stream.getvalue())
         return {"path": str(tmp_path), "train": ["one"], "test": ["two"]}
+
+
+class TestTfds(DatasetSuite):
+    name = "tfds"
+
+    @pytest.fixture
+    def config(self, site):
+        # In place of the library, which downloads what it reads.
+        source = """
+            import types
+            import numpy as np
+
+            def load(name, *, split, data_dir, download):
+                images = np.random.default_rng(len(split)).integers(0, 256, (12, 5, 4, 3), dtype=np.uint8)
+                return [{"image": image, "label": number % 3} for number, image in enumerate(images)]
+
+            as_numpy = iter
+
+            def builder(name, *, data_dir):
+                feature = types.SimpleNamespace(names=["a", "b", "c"])
+                return types.SimpleNamespace(info=types.SimpleNamespace(features={"label": feature}))
+        """
+        site.install("tensorflow-datasets", {}, {"tensorflow_datasets": source})
+        return {"dataset": "pets"}

@@ -8,7 +8,7 @@ from PIL import Image
 from simplug_datasets import image_files
 from simplug_datasets.image_files import ImageFiles
 from simplug_datasets.image_folder import ImageFolder
-from simplug_datasets.unreadable import UnreadableImageWarning
+from simplug_datasets.unreadable import UnreadableExampleWarning
 
 from simplug.api import DataError
 
@@ -113,10 +113,10 @@ def test_damaged_files_among_many_are_left_out_counted_and_named(folder):
     for name in ("01.jpg", "06.png"):
         path = folder / "b" / name
         path.write_bytes(path.read_bytes()[:-30])
-    with pytest.warns(UnreadableImageWarning, match=r"2 of 36 images .* left out:\n .*01\.jpg.*\n .*06\.png") as caught:
+    with pytest.warns(UnreadableExampleWarning, match=r"2 of 36 images .* out:\n .*01\.jpg.*\n .*06\.png") as caught:
         files = ImageFolder(str(folder), keep="files", unreadable="skip", test_fraction=0).load().splits["train"]
     assert caught[0].filename == __file__
-    with pytest.warns(UnreadableImageWarning):
+    with pytest.warns(UnreadableExampleWarning):
         memory = ImageFolder(str(folder), keep="memory", unreadable="skip", test_fraction=0).load().splits["train"]
     assert np.bincount(files.labels).tolist() == [12, 10, 12]
     np.testing.assert_array_equal(files.read(), memory.inputs)
