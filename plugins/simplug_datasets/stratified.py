@@ -50,7 +50,10 @@ def held_out(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
         return mask
     starts = np.unique(np.sort(labels), return_index=True)[1]
     for rows in np.split(np.argsort(labels, kind="stable"), starts[1:]):
-        if len(rows) > 1:
-            count = min(max(round(fraction * len(rows)), 1), len(rows) - 1)
-            mask[rng.permutation(rows)[:count]] = True
+        mask[rng.permutation(rows)[: held_out_count(len(rows), fraction)]] = True
     return mask
+
+
+def held_out_count(size: int, fraction: float) -> int:
+    """Return how many examples of a class of `size` are held out, for a fraction above 0."""
+    return min(max(round(fraction * size), 1), size - 1)

@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from simplug_datasets.crc32c import masked_crc32c
 
 from simplug.testing import DatasetSuite
 
@@ -32,7 +33,7 @@ class TestImageFolder(DatasetSuite):
     @pytest.fixture
     def config(self, tmp_path):
         write_animals(tmp_path)
-        return {"path": str(tmp_path)}
+        return {"path": str(tmp_path), "keep": "files"}
 
 
 class TestCsv(DatasetSuite):
@@ -44,15 +45,6 @@ class TestCsv(DatasetSuite):
         rows = [f"{path.relative_to(tmp_path)},{path.parent.name}" for path in sorted(tmp_path.glob("*/*.png"))]
         (tmp_path / "table.csv").write_text("\n".join(["path,label", *rows]))
         return {"path": str(tmp_path / "table.csv")}
-
-
-class TestImageFolderInFiles(DatasetSuite):
-    name = "image_folder"
-
-    @pytest.fixture
-    def config(self, tmp_path):
-        write_animals(tmp_path)
-        return {"path": str(tmp_path), "keep": "files", "size": [6, 5]}
 
 
 def write_digits(folder):
@@ -145,3 +137,27 @@ class TestTfds(DatasetSuite):
         """
         site.install("tensorflow-datasets", {}, {"tensorflow_datasets": source})
         return {"dataset": "pets"}
+
+
+class TestTfRecord(DatasetSuite):
+    name = "tfrecord"
+
+    @pytest.fixture
+    def config(self, tmp_path):
+        rng = np.random.default_rng(0)
+        frames = []
+        for number in range(24):
+            image = self.field(1, self.field(1, rng.integers(0, 256, 12, dtype=np.uint8).tobytes()))
+            label = self.field(3, bytes([8, number % 3]))
+            entries = [self.field(1, b"image") + self.field(2, image), self.field(1, b"label") + self.field(2, label)]
+            data = self.field(1, b"".join(self.field(1, entry) for entry in entries))
+            length = struct.pack("<Q", len(data))
+            frames.append(length + self.checksum(length) + data + self.checksum(data))
+        (tmp_path / "train.tfrecord").write_bytes(b"".join(frames))
+        return {"path": str(tmp_path), "encoding": "raw", "shape": [2, 2, 3]}
+
+    def field(self, number, content):
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    def checksum(self, data):
+        return struct.pack("<I", masked_crc32c(data))
