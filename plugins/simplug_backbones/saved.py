@@ -58,7 +58,7 @@ class Saved(TrunkAndHead):
 
         from simplug.api.layers import freeze
 
-        network = keras.Model(model.inputs, self._end(model), name=model.name)
+        network = keras.Model(model.inputs[0], self._end(model), name=model.name)
         inputs = keras.Input(input_shape, name="examples", dtype=None if self.rescale != 1 else model.inputs[0].dtype)
         x: Any = inputs
         if self.rescale != 1:

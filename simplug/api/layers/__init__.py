@@ -9,11 +9,13 @@ from simplug.api.layers.embedding import EmbeddingHead
 from simplug.api.layers.encoder import encoder, multi_head_encoder
 from simplug.api.layers.freezing import freeze
 from simplug.api.layers.pooling import GeneralizedMeanPooling1D, GeneralizedMeanPooling2D
+from simplug.api.layers.trunk import Trunk
 
 __all__ = [
     "EmbeddingHead",
     "GeneralizedMeanPooling1D",
     "GeneralizedMeanPooling2D",
+    "Trunk",
     "encoder",
     "freeze",
     "multi_head_encoder",

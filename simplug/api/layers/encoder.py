@@ -9,6 +9,7 @@ import keras
 
 from simplug.api.layers.embedding import EmbeddingHead
 from simplug.api.layers.pooling import GeneralizedMeanPooling1D, GeneralizedMeanPooling2D
+from simplug.api.layers.trunk import Trunk
 from simplug.kernel.errors import InvalidInputError
 
 Pooling = Literal["average", "max", "gem", "flatten"]
@@ -28,9 +29,9 @@ def encoder(
 ) -> keras.Model:
     """Return the model from the inputs of a trunk to embeddings (n, embedding_dim), in float32.
 
-    Its layers are the trunk, ``pooling`` and ``embedding``. A trunk that is not trainable is run as in use and not as
-    in training: its dropout is off, and what it gives can be computed once and kept
-    (:func:`simplug.learn.features.cached_features`).
+    Its layers are the trunk, ``pooling`` and ``embedding``. While the trunk is not trainable, it runs as in use and not
+    as in training, without dropout: what it gives can be computed once and kept, by
+    :func:`simplug.learn.features.cached_features`.
 
     Args:
         trunk: A functional model with one output: features (n, m), which are not pooled, sequences
@@ -48,7 +49,7 @@ def encoder(
     """
     features = _pooled(trunk, pooling, gem_p)
     embeddings = EmbeddingHead(embedding_dim, l2=l2, name="embedding")(features)
-    return keras.Model(trunk.inputs, embeddings, name=name)
+    return keras.Model(_inputs(trunk), embeddings, name=name)
 
 
 def multi_head_encoder(
@@ -86,7 +87,7 @@ def multi_head_encoder(
         raise InvalidInputError('multi_head_encoder needs at least one head, as {"embedding": 64}')
     features = _pooled(trunk, pooling, gem_p)
     embeddings = {head: EmbeddingHead(units, l2=l2, name=head)(features) for head, units in heads.items()}
-    return keras.Model(trunk.inputs, embeddings, name=name)
+    return keras.Model(_inputs(trunk), embeddings, name=name)
 
 
 def _pooled(trunk: keras.Model, pooling: Pooling, gem_p: float) -> Any:
@@ -103,14 +104,16 @@ def _pooled(trunk: keras.Model, pooling: Pooling, gem_p: float) -> Any:
         )
     if pooling == "flatten" and None in shape[1:]:
         raise InvalidInputError(f"features of shape {shape} cannot be flattened; choose another pooling")
-    features = trunk(trunk.inputs[0] if len(trunk.inputs) == 1 else trunk.inputs, **_mode(trunk))
+    inputs = _inputs(trunk)
+    features = Trunk(inputs, trunk.outputs[0], name=trunk.name, trainable=trunk.trainable)(inputs)
     if len(shape) == 2:
         return features
     return _pooling_layer(pooling, len(shape) - 2, gem_p)(features)
 
 
-def _mode(trunk: keras.Model) -> dict[str, bool]:
-    return {} if trunk.trainable else {"training": False}
+def _inputs(trunk: keras.Model) -> Any:
+    """Return a single input without a list around it: a model is called with what it was made of."""
+    return trunk.inputs[0] if len(trunk.inputs) == 1 else trunk.inputs
 
 
 def _pooling_layer(pooling: Pooling, axes: int, gem_p: float) -> keras.layers.Layer:
