@@ -14,6 +14,8 @@ _POLYNOMIAL = 0x82F63B78
 _ALL = 0xFFFFFFFF
 _MASK = 0xA282EAD8
 _STRETCH = 512
+_FEW = 16
+"""So few bytes are gone through one by one."""
 
 
 def masked_crc32c(data: bytes) -> int:
@@ -24,15 +26,17 @@ def masked_crc32c(data: bytes) -> int:
 
 def crc32c(data: bytes) -> int:
     """Return the checksum of some bytes."""
-    if len(data) <= 16:
+    if len(data) <= _FEW:
         return _bytewise(data)
-    additions, shifts = _tables()
+    additions, distances, shifts = _tables()
+    places = np.frombuffer(data, dtype=np.uint8).astype(np.intp)
+    places[:4] ^= 0xFF  # The same as beginning with all ones.
+    if len(data) <= _STRETCH:
+        places += distances[-len(data) :]
+        return int(np.bitwise_xor.reduce(additions[places])) ^ _ALL
     padding = -len(data) % _STRETCH  # Zeros before the first byte add nothing to a checksum that begins with zero.
-    padded = np.zeros(padding + len(data), dtype=np.intp)
-    padded[padding:] = np.frombuffer(data, dtype=np.uint8)
-    padded[padding : padding + 4] ^= 0xFF  # The same as beginning with all ones.
-    stretches = padded.reshape(-1, _STRETCH)
-    stretches += np.arange(_STRETCH - 1, -1, -1) * 256
+    padded = np.concatenate([np.zeros(padding, dtype=np.intp), places])
+    stretches = padded.reshape(-1, _STRETCH) + distances
     crc = 0
     for value in np.bitwise_xor.reduce(additions[stretches], axis=1).tolist():
         crc = (
@@ -62,10 +66,10 @@ def _byte_table() -> list[int]:
 
 
 @functools.cache
-def _tables() -> tuple[np.ndarray, list[list[int]]]:
-    """Return what each byte adds at each distance from the end, flat, and what a stretch of zeros makes of a checksum.
+def _tables() -> tuple[np.ndarray, np.ndarray, list[list[int]]]:
+    """Return what each byte adds at each distance from the end, flat, and where each distance begins in it.
 
-    The second has one table for each byte of the checksum, from the lowest.
+    The third is what a stretch of zeros makes of a checksum: a table for each byte of it, from the lowest.
     """
     byte_table = np.array(_byte_table(), dtype=np.uint32)
     additions = np.empty((_STRETCH, 256), dtype=np.uint32)
@@ -78,7 +82,7 @@ def _tables() -> tuple[np.ndarray, list[list[int]]]:
         for _ in range(_STRETCH):
             crc = _after_zero(crc, byte_table)
         shifts.append(crc.tolist())
-    return additions.reshape(-1), shifts
+    return additions.reshape(-1), np.arange(_STRETCH - 1, -1, -1) * 256, shifts
 
 
 def _after_zero(crc: np.ndarray, byte_table: np.ndarray) -> np.ndarray:

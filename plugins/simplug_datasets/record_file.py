@@ -68,7 +68,7 @@ def records(path: Path, *, checksums: bool) -> Iterator[Record]:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def read_record(path: Path, offset: int, length: int, *, checksums: bool) -> bytes:
+def read_record(path: str | Path, offset: int, length: int, *, checksums: bool) -> bytes:
     """Return the data of a record that begins at `offset` and has `length` bytes of data.
 
     Raises:

@@ -169,10 +169,13 @@ def _read(target: Path, unreadable: Unreadable | None) -> RecordIndex | None:
 def _mapped(folder: Path) -> IndexedSplit:
     groups = folder / "groups.npy"
     return IndexedSplit(
-        np.load(folder / "labels.npy", mmap_mode="r", allow_pickle=False),
-        np.load(groups, mmap_mode="r", allow_pickle=False) if groups.is_file() else None,
-        np.load(folder / "places.npy", mmap_mode="r", allow_pickle=False),
+        _open(folder / "labels.npy"), _open(groups) if groups.is_file() else None, _open(folder / "places.npy")
     )
+
+
+def _open(path: Path) -> np.ndarray:
+    """Return a mapped array; a plain one over it, as each look at a memmap makes another memmap."""
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _publish(staging: Path, target: Path) -> None:
@@ -369,7 +372,7 @@ def _hold_out(folder: Path, recipe: IndexRecipe) -> None:
     for part, value, count in ((kept, False, len(is_test) - held_out), (folder / "test", True, held_out)):
         part.mkdir()
         for file in whole.glob("*.npy"):
-            source = np.load(file, mmap_mode="r", allow_pickle=False)
+            source = _open(file)
             target, at = _new(part / file.name, source.dtype, count), 0
             for start in range(0, len(source), _BLOCK):
                 rows = source[start : start + _BLOCK][is_test[start : start + _BLOCK] == value]

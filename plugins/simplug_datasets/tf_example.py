@@ -79,14 +79,14 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Yield the number and the value of each field."""
     at, end = 0, len(message)
     while at < end:
-        tag, at = _varint(message, at)
-        number, wire = tag >> 3, tag & 7
+        tag, at = (message[at], at + 1) if message[at] < 128 else _varint(message, at)
+        wire = tag & 7
         if wire == _VARINT:
             value, at = _varint(message, at)
-            yield number, value
+            yield tag >> 3, value
             continue
         if wire == _BYTES:
-            length, at = _varint(message, at)
+            length, at = (message[at], at + 1) if at < end and message[at] < 128 else _varint(message, at)
         elif wire in _FIXED:
             length = _FIXED[wire]
         else:
@@ -94,7 +94,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
         if at + length > end:
             raise ValueError("the message ends inside a field")
         content = message[at : at + length]
-        yield number, content if wire == _BYTES else int.from_bytes(content, "little")
+        yield tag >> 3, content if wire == _BYTES else int.from_bytes(content, "little")
         at += length
 
 

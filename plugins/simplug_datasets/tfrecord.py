@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -104,8 +105,8 @@ class TfRecord(Dataset):
         index = open_index(recipe, folder, unreadable)
         unreadable.warn(index.total, stacklevel=2)
         paths = np.array([str(path) for split in shards.values() for path in split], dtype=object)
-        some = next(iter(index.splits.values())).places[:1]
-        first = RecordExamples(some, paths, self.example_key, form, (), self.checksums).decoded(0)
+        places = index.splits["train"].places
+        first = RecordExamples(places, paths, self.example_key, form, (), self.checksums).first()
         splits = {}
         for name, split in index.splits.items():
             examples = RecordExamples(split.places, paths, self.example_key, form, first.shape, self.checksums)
@@ -173,7 +174,7 @@ class RecordForm:
                 return self.picture.decode(_one_text(feature))
             except UnreadablePictureError as error:
                 raise UnreadableRecordError(str(error)) from error
-        size = int(np.prod(self.shape))
+        size = math.prod(self.shape)
         if self.encoding == "raw":
             content = _one_text(feature)
             if len(content) != size * self.dtype.itemsize:
@@ -225,16 +226,16 @@ class RecordExamples(Examples):
         Raises:
             DataError: A record is missing or damaged; the message names its file and its first byte.
         """
-        rows = np.asarray(rows)
-        examples = np.empty((len(rows), *self.shape), dtype=self.form.dtype.newbyteorder("="))
+        places = self.places[rows].tolist()
+        examples = np.empty((len(places), *self.shape), dtype=self.form.dtype.newbyteorder("="))
 
         def place(number: int) -> None:
-            examples[number] = self.decoded(int(rows[number]))
+            examples[number] = self._decoded(*places[number])
 
         if self.form.encoding == "image":
-            for_each(place, range(len(rows)))
+            for_each(place, range(len(places)))
         else:  # Parsing holds Python's lock.
-            for number in range(len(rows)):
+            for number in range(len(places)):
                 place(number)
         return examples
 
@@ -242,17 +243,19 @@ class RecordExamples(Examples):
         """Return the examples at (m,) positions, still in their files; 16 bytes of memory each."""
         return attrs.evolve(self, places=self.places[rows])
 
-    def decoded(self, row: int) -> np.ndarray:
-        """Return one example.
+    def first(self) -> np.ndarray:
+        """Return the first example.
 
         Raises:
             DataError: Its record is missing or damaged.
         """
-        shard, length, offset = self.places[row].item()
-        path = Path(self.paths[shard])
+        return self._decoded(*self.places[0].tolist())
+
+    def _decoded(self, shard: int, length: int, offset: int) -> np.ndarray:
+        path = self.paths[shard]
         try:
             data = read_record(path, offset, length, checksums=self.checksums)
-            example = self.form.decode(_feature(data, self.key))
+            example = self.form.decode(_feature(_features(data), self.key))
         except UnreadableRecordError as error:
             raise DataError(f"{_WHO}: {path}, record at byte {offset}, cannot be read: {error}") from error
         if self.shape and example.shape != self.shape:
@@ -277,10 +280,11 @@ class _Examiner:
             UnreadableRecordError: It lacks a feature, or holds something else than it should.
             DataError: Its example is of another shape than those before.
         """
-        label = _label(_feature(data, self._dataset.label_key), "label")
+        features = _features(data)
+        label = _label(_feature(features, self._dataset.label_key), "label")
         key = self._dataset.category_key
-        group = None if key is None else _label(_feature(data, key), "category")
-        shape = self._form.check(_feature(data, self._dataset.example_key))
+        group = None if key is None else _label(_feature(features, key), "category")
+        shape = self._form.check(_feature(features, self._dataset.example_key))
         first, expected = self._first = self._first or (where, shape)
         if shape != expected:
             raise DataError(
@@ -306,11 +310,14 @@ def _shards(pattern: str) -> list[Path]:
     return files
 
 
-def _feature(data: bytes, key: str) -> bytes:
+def _features(data: bytes) -> dict[str, bytes]:
     try:
-        features = features_of(data)
+        return features_of(data)
     except ValueError as error:
         raise UnreadableRecordError(f"it is no tf.train.Example: {error}") from error
+
+
+def _feature(features: dict[str, bytes], key: str) -> bytes:
     if key not in features:
         raise UnreadableRecordError(
             f"it has no feature '{key}'{did_you_mean(key, features)}; features there: {', '.join(features) or 'none'}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
 def rows_of_classes(
-    rows: list[np.ndarray], classes: np.ndarray, examples_per_class: int, rng: np.random.Generator
+    rows: Sequence[np.ndarray], classes: np.ndarray, examples_per_class: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Return rows of the classes of each batch of an epoch.
 
