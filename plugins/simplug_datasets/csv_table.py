@@ -155,11 +155,12 @@ class CsvTable(Dataset):
     def _require_classes(self, table: Table, is_read: np.ndarray) -> None:
         """Refuse a table of which a class lost all its rows."""
         labels = np.array(table.columns[self.label_column], dtype=object)
-        lost = sorted(set(labels) - set(labels[is_read]))
+        classes = set(labels)
+        lost = sorted(classes - set(labels[is_read]))
         if lost:
+            named = f"{', '.join(lost[:5])}{', ...' if len(lost) > 5 else ''}"
             raise DataError(
-                f"{table.who}: {len(lost)} classes have no file that can be read: {', '.join(lost[:5])}"
-                f"{', ...' if len(lost) > 5 else ''}"
+                f"{table.who}: {len(lost)} of {len(classes)} classes have no file that can be read: {named}"
             )
 
 

@@ -222,7 +222,7 @@ def test_a_class_whose_files_are_all_damaged_is_refused(tmp_path, rows):
     for number in range(4):
         (tmp_path / "pictures" / f"{number}.png").write_bytes(b"broken")
     for keep in ("memory", "files"):
-        with pytest.raises(DataError, match="1 classes have no file that can be read: cat"):
+        with pytest.raises(DataError, match="1 of 3 classes have no file that can be read: cat"):
             load(write_table(tmp_path, rows), unreadable="skip", keep=keep)
 
 

@@ -141,6 +141,15 @@ def test_the_index_is_kept_and_used_again(tmp_path, monkeypatch):
     np.testing.assert_array_equal(second.splits["train"].read(), first.splits["train"].read())
 
 
+def test_an_index_may_be_made_by_several_at_once(tmp_path):
+    write(tmp_path, examples()[1])
+    with ThreadPoolExecutor(6) as pool:
+        loaded = list(pool.map(load, [tmp_path] * 12))
+    for data in loaded:
+        assert len(set(numbers_of(data.splits["train"]))) == 60
+    assert len(list(tmp_path.glob(".simplug-index-*"))) == 1
+
+
 def test_files_that_changed_get_a_new_index_and_the_old_one_goes(tmp_path):
     _, made = examples()
     write(tmp_path, made)
