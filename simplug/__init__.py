@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simplug import api
     from simplug import callbacks as callbacks
+    from simplug import evaluation as evaluation
     from simplug import heads as heads
+    from simplug import layers as layers
     from simplug import plots as plots
     from simplug import reranking as reranking
     from simplug.experiment.loading import load as load
@@ -50,7 +52,7 @@ _MODULES = {
 }
 """Where each public name that is no registry comes from."""
 
-_SUBMODULES = ("callbacks", "heads", "plots", "reranking")
+_SUBMODULES = ("callbacks", "evaluation", "heads", "layers", "plots", "reranking")
 """The modules whose own names are public."""
 
 __all__ = [
@@ -62,7 +64,9 @@ __all__ = [
     "callbacks",
     "datasets",
     "distances",
+    "evaluation",
     "heads",
+    "layers",
     "load",
     "losses",
     "matchers",

@@ -51,11 +51,13 @@ ALLOWED = {
         "experiment",
         "heads",
         "callbacks",
+        "layers",
         "reranking",
     },
     "__main__": {"cli"},
     "heads": {"learn", "kernel"},
     "callbacks": {"learn"},
+    "layers": {"api"},
     "reranking": {"index"},
 }
 """The parts of simplug that each part may import, wherever in a file the import stands."""
@@ -161,6 +163,16 @@ LIGHT = [
 @pytest.mark.parametrize("file", LIGHT, ids=identify)
 def test_the_light_parts_import_nothing_heavy_at_module_level(file):
     assert not roots(imports_at_module_level(file)) & HEAVY
+
+
+KERAS_LAYERS = "simplug.api.layers"
+"""The part of the contracts that imports Keras."""
+
+
+@pytest.mark.parametrize("file", [*LIGHT, *FIRST_PARTY], ids=identify)
+def test_the_layers_of_the_contracts_are_imported_inside_of_functions(file):
+    names = imports_at_module_level(file)
+    assert not [name for name in names if name == KERAS_LAYERS or name.startswith(f"{KERAS_LAYERS}.")]
 
 
 @pytest.mark.parametrize("file", FIRST_PARTY, ids=identify)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-from simplug.api import Data, Dataset, option
+from simplug.api import Data, Dataset, Split, option
 from simplug_datasets.stratified import with_held_out
 
 
@@ -28,8 +28,7 @@ class Digits(Dataset):
         bunch = load_digits()
         images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
         return with_held_out(
-            images,
-            bunch.target.astype(np.int64),
+            Split(images, bunch.target),
             test_fraction=self.test_fraction,
             seed=self.seed,
             class_names={digit: str(digit) for digit in range(10)},

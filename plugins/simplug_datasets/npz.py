@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import struct
 import zipfile
 import zlib
@@ -13,6 +12,7 @@ import attrs
 import numpy as np
 
 from simplug.api import Data, DataError, Dataset, Split, option
+from simplug_datasets.nearest import did_you_mean
 from simplug_datasets.stratified import with_held_out
 
 _TEST_NAMES = ("x_test", "y_test")
@@ -74,27 +74,29 @@ class Npz(Dataset):
             return self._data(archive, path)
 
     def _data(self, archive: Mapping[str, np.ndarray], path: Path) -> Data:
-        train = _split(archive, path, self.x_train, self.y_train)
+        inputs, labels = _pair(archive, path, self.x_train, self.y_train)
         names = (self.x_test, self.y_test)
         if names == _TEST_NAMES and not any(name in archive for name in names):
             return with_held_out(
-                train.inputs,
-                train.labels,
+                Split(inputs, labels),
                 test_fraction=self.test_fraction,
                 seed=self.seed,
                 class_names={},
                 source=f"dataset npz: {path}",
             )
-        test = _split(archive, path, *names)
-        forms = [f"{inputs.dtype} of shape {inputs.shape[1:]}" for inputs in (train.inputs, test.inputs)]
+        test_inputs, test_labels = _pair(archive, path, *names)
+        forms = [f"{examples.dtype} of shape {examples.shape[1:]}" for examples in (inputs, test_inputs)]
         if forms[0] != forms[1]:
             raise DataError(
                 f"dataset npz: {path}: an example of '{self.x_train}' is {forms[0]}, one of '{self.x_test}' {forms[1]}"
             )
-        return Data({"train": train, "test": test})
+        return Data({"train": Split(inputs, labels), "test": Split(test_inputs, test_labels)})
 
 
-def _split(archive: Mapping[str, np.ndarray], path: Path, inputs_name: str, labels_name: str) -> Split:
+def _pair(
+    archive: Mapping[str, np.ndarray], path: Path, inputs_name: str, labels_name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the inputs and the labels of one split."""
     inputs, labels = _array(archive, path, inputs_name), _array(archive, path, labels_name)
     _check_inputs(inputs, f"dataset npz: {path}: array '{inputs_name}'")
     labels = _checked_labels(labels, f"dataset npz: {path}: array '{labels_name}'")
@@ -104,15 +106,14 @@ def _split(archive: Mapping[str, np.ndarray], path: Path, inputs_name: str, labe
             f"but '{labels_name}' has {len(labels)} labels"
         )
     is_grey = inputs.dtype == np.uint8 and inputs.ndim == 3
-    return Split(inputs[..., None] if is_grey else inputs, labels)
+    return inputs[..., None] if is_grey else inputs, labels
 
 
 def _array(archive: Mapping[str, np.ndarray], path: Path, name: str) -> np.ndarray:
     if name not in archive:
-        near = difflib.get_close_matches(name, list(archive), n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
         raise DataError(
-            f"dataset npz: {path} has no array '{name}'{hint}\narrays in the file: {', '.join(archive) or 'none'}"
+            f"dataset npz: {path} has no array '{name}'{did_you_mean(name, archive)}\n"
+            f"arrays in the file: {', '.join(archive) or 'none'}"
         )
     try:
         array = archive[name]

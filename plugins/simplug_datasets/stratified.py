@@ -8,8 +8,7 @@ from simplug.api import Data, DataError, Split
 
 
 def with_held_out(
-    inputs: np.ndarray,
-    labels: np.ndarray,
+    split: Split,
     *,
     test_fraction: float,
     seed: int,
@@ -19,8 +18,7 @@ def with_held_out(
     """Return a data set whose test split is a share of every class, drawn at random.
 
     Args:
-        inputs: (n, ...) examples.
-        labels: (n,) integer labels.
+        split: All examples.
         test_fraction: The share of each class, 0 <= share < 1; 0 makes no test split.
         seed: The same seed holds out the same rows.
         class_names: The names of the labels.
@@ -29,15 +27,15 @@ def with_held_out(
     Raises:
         DataError: A split would be empty.
     """
-    test = held_out(labels, test_fraction, seed)
+    test = held_out(split.labels, test_fraction, seed)
     if not test_fraction:
-        return Data({"train": Split(inputs, labels)}, class_names)
+        return Data({"train": split}, class_names)
     if not test.any():
         raise DataError(
             f"{source}: the test split is empty; every class keeps an example to train on, and none of the "
-            f"{len(np.unique(labels))} classes has a second one. Set test_fraction = 0 for no test split"
+            f"{len(np.unique(split.labels))} classes has a second one. Set test_fraction = 0 for no test split"
         )
-    return Data({"train": Split(inputs[~test], labels[~test]), "test": Split(inputs[test], labels[test])}, class_names)
+    return Data({"train": split[~test], "test": split[test]}, class_names)
 
 
 def held_out(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
@@ -52,7 +50,10 @@ def held_out(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
         return mask
     starts = np.unique(np.sort(labels), return_index=True)[1]
     for rows in np.split(np.argsort(labels, kind="stable"), starts[1:]):
-        if len(rows) > 1:
-            count = min(max(round(fraction * len(rows)), 1), len(rows) - 1)
-            mask[rng.permutation(rows)[:count]] = True
+        mask[rng.permutation(rows)[: held_out_count(len(rows), fraction)]] = True
     return mask
+
+
+def held_out_count(size: int, fraction: float) -> int:
+    """Return how many examples of a class of `size` are held out, for a fraction above 0."""
+    return min(max(round(fraction * size), 1), size - 1)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import attrs
 import numpy as np
 
-from simplug.api import Augmenter, Batches, DataError, InvalidInputError, Sampler, Split, option
-
-
-class SmallClassWarning(UserWarning):
-    """A class has fewer examples than a batch takes of it, so that a batch holds some of them more than once."""
+from simplug.api import Augmenter, Batches, PlannedBatches, Sampler, Split, option
+from simplug_samplers.members import Members, require_steps
+from simplug_samplers.passes import blocks_from_passes, rows_of_classes
 
 
 @attrs.frozen
@@ -47,140 +43,13 @@ class ClassBalanced(Sampler):
             DataError: The split has fewer classes than a batch.
             InvalidInputError: `steps` or `seed` is out of range.
         """
-        if steps < 1:
-            raise InvalidInputError(f"sampler class_balanced: steps must be at least 1, not {steps}")
-        if seed < 0:
-            raise InvalidInputError(f"sampler class_balanced: seed must be at least 0, not {seed}")
-        labels, counts = np.unique(split.labels, return_counts=True)
-        if len(labels) < self.classes_per_batch:
-            raise DataError(
-                f"sampler class_balanced: the data set has {len(labels)} classes to train on, fewer than "
-                f"classes_per_batch = {self.classes_per_batch}"
-            )
-        self._warn_of_small_classes(labels, counts)
-        rows = np.split(np.argsort(split.labels, kind="stable"), np.cumsum(counts)[:-1])
-        return _ClassBalancedBatches(self, split, rows, steps=steps, seed=seed, augmenter=augmenter)
+        require_steps("class_balanced", steps)
+        members = Members.of(split)
+        members.require("class_balanced", "classes_per_batch", self.classes_per_batch)
+        members.warn_of_small("class_balanced", self.examples_per_class)
 
-    def _warn_of_small_classes(self, labels: np.ndarray, counts: np.ndarray) -> None:
-        small = np.flatnonzero(counts < self.examples_per_class)
-        if small.size:
-            listing = ", ".join(f"{labels[i]} has {counts[i]}" for i in small[:5])
-            warnings.warn(
-                f"sampler class_balanced: {len(small)} of {len(labels)} classes have fewer examples than "
-                f"examples_per_class = {self.examples_per_class}, so batches repeat some of them: "
-                f"class {listing}{', ...' if len(small) > 5 else ''}",
-                SmallClassWarning,
-                stacklevel=3,
-            )
+        def plan(rng: np.random.Generator) -> np.ndarray:
+            classes = blocks_from_passes(len(members.rows), self.classes_per_batch, steps, rng)
+            return rows_of_classes(members.rows, classes, self.examples_per_class, rng)
 
-
-class _ClassBalancedBatches(Batches):
-    """The batches of :class:`ClassBalanced`; the rows of a whole epoch are chosen when it starts."""
-
-    def __init__(
-        self,
-        sampler: ClassBalanced,
-        split: Split,
-        rows: list[np.ndarray],
-        *,
-        steps: int,
-        seed: int,
-        augmenter: Augmenter | None,
-    ) -> None:
-        self._sampler = sampler
-        self._split = split
-        self._rows = rows
-        self._steps = steps
-        self._seed = seed
-        self._augmenter = augmenter
-        self.start_epoch(0)
-
-    def __len__(self) -> int:
-        return self._steps
-
-    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        if not 0 <= step < self._steps:
-            raise IndexError(f"step {step} of an epoch of {self._steps}")
-        rows = self._plan[step]
-        inputs, labels = self._split.inputs[rows], self._split.labels[rows]
-        if self._augmenter is None:
-            return inputs, labels
-        views = self._augmenter.views(inputs, np.random.default_rng([self._seed, self._epoch, step]))
-        return np.concatenate(views), np.tile(labels, len(views))
-
-    def start_epoch(self, epoch: int) -> None:
-        """Choose the rows of an epoch.
-
-        Raises:
-            InvalidInputError: `epoch` is negative.
-        """
-        if epoch < 0:
-            raise InvalidInputError(f"sampler class_balanced: epochs count from 0; {epoch} is negative")
-        # The spawn key keeps this stream apart from the augmenter's, whose seed for step 0 is padded to the same words.
-        rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(epoch,)))
-        self._plan = epoch_plan(
-            self._rows, self._steps, self._sampler.classes_per_batch, self._sampler.examples_per_class, rng
-        )
-        self._epoch = epoch
-
-
-def epoch_plan(
-    rows: list[np.ndarray], steps: int, classes_per_batch: int, examples_per_class: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Return the rows of each batch of an epoch, (steps, classes_per_batch * examples_per_class).
-
-    Args:
-        rows: The rows of each class; at least `classes_per_batch` classes.
-        steps: The number of batches.
-        classes_per_batch: The number of different classes in a batch.
-        examples_per_class: The number of rows of each class in a batch.
-        rng: The source of chance.
-    """
-    classes = blocks_from_passes(len(rows), classes_per_batch, steps, rng).reshape(-1)
-    plan = np.empty((classes.size, examples_per_class), dtype=np.int64)
-    # Sorted by class, the places of one class are a range: no search through the plan for each class.
-    places = np.argsort(classes, kind="stable")
-    present, starts = np.unique(classes[places], return_index=True)
-    for label, at in zip(present, np.split(places, starts[1:]), strict=True):
-        members = rows[label]
-        plan[at] = members[blocks_from_passes(len(members), examples_per_class, len(at), rng)]
-    return plan.reshape(steps, -1)
-
-
-def blocks_from_passes(population: int, size: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return blocks of numbers below `population`, taken one after another from shuffled passes over all of them.
-
-    Over all blocks together each number comes as often as any other, up to one, and so it does within a block: a block
-    has no number twice if `size` is at most `population`.
-
-    Args:
-        population: How many numbers there are.
-        size: The length of a block.
-        count: The number of blocks.
-        rng: The source of chance.
-
-    Returns:
-        (count, size) int64.
-    """
-    needed = size * count
-    passes = rng.permuted(np.tile(np.arange(population), (-(-needed // population), 1)), axis=1)
-    numbers = passes.reshape(-1)
-    for index in range(1, len(passes)):
-        # A block that begins inside one pass and ends inside this one must not take at its end what it took at its
-        # beginning; the whole passes between the two hold every number once.
-        begin = index * population // size * size
-        end = begin + size
-        at_begin = -begin % population
-        if at_begin and end <= (index + 1) * population:
-            passes[index] = _put_off(passes[index], numbers[begin : begin + at_begin], end - index * population)
-    return numbers[:needed].reshape(count, size)
-
-
-def _put_off(numbers: np.ndarray, earlier: np.ndarray, head: int) -> np.ndarray:
-    """Return the numbers, otherwise in their order, so that as few as possible of the first `head` are in `earlier`."""
-    is_earlier = np.zeros(len(numbers), dtype=bool)
-    is_earlier[earlier] = True
-    first = np.flatnonzero(~is_earlier[numbers])[:head]
-    is_first = np.zeros(len(numbers), dtype=bool)
-    is_first[first] = True
-    return np.concatenate([numbers[is_first], numbers[~is_first]])
+        return PlannedBatches(split, plan, seed=seed, augmenter=augmenter)

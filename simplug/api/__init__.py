@@ -11,6 +11,7 @@ from simplug.api.batch import Batch
 from simplug.api.class_loss import ClassLoss
 from simplug.api.dataset import Data, Dataset, Split
 from simplug.api.distance import Distance
+from simplug.api.examples import Columns, Examples, Inputs, Shape
 from simplug.api.loss import Loss
 from simplug.api.matcher import Matcher
 from simplug.api.metric import (
@@ -28,7 +29,7 @@ from simplug.api.pair_loss import PairLoss
 from simplug.api.pairs import Pairs, Term
 from simplug.api.reducer import Reducer
 from simplug.api.regularizer import Regularizer
-from simplug.api.sampler import Batches, Sampler
+from simplug.api.sampler import Batches, ListeningBatches, PlannedBatches, Sampler
 from simplug.api.scanning import Block, scan, sums_of_squares
 from simplug.api.search import Engine, Search
 from simplug.api.state import State, Weight
@@ -48,13 +49,17 @@ __all__ = [
     "ClassLoss",
     "ClassificationMetric",
     "ClusteringMetric",
+    "Columns",
     "Component",
     "Data",
     "DataError",
     "Dataset",
     "Distance",
     "Engine",
+    "Examples",
+    "Inputs",
     "InvalidInputError",
+    "ListeningBatches",
     "Loss",
     "Matcher",
     "Metric",
@@ -64,6 +69,7 @@ __all__ = [
     "PairLoss",
     "PairSummary",
     "Pairs",
+    "PlannedBatches",
     "Records",
     "Reducer",
     "Regularizer",
@@ -71,6 +77,7 @@ __all__ = [
     "Rows",
     "Sampler",
     "Search",
+    "Shape",
     "SimplugError",
     "Split",
     "State",

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from simplug.api.dataset import Split
 from simplug.kernel.component import Component
 
 
@@ -26,3 +27,16 @@ class Augmenter(Component, ABC):
         Returns:
             Arrays with the shape and dtype of `inputs`, one a view.
         """
+
+    def with_classes(self, split: Split) -> Split:
+        """Return the examples to train on, with those that this augmenter makes classes of their own.
+
+        Most augmenters make none, and return the split as it is.
+
+        Args:
+            split: The examples to train on; labels count from 0.
+
+        Returns:
+            The examples of the split, and further ones, whose labels count on; nothing is read from a file.
+        """
+        return split

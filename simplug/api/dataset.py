@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 
+from simplug.api.examples import Examples, Inputs, Shape, read, shape_of, take
 from simplug.kernel.component import Component
 from simplug.kernel.errors import DataError
 
@@ -29,26 +30,45 @@ class Split:
     holds something else.
 
     Attributes:
-        inputs: (n, ...) examples.
+        inputs: (n, ...) examples, in memory or as :class:`Examples` that are read when they are asked for.
         labels: (n,) int64 labels.
+        groups: (n,) int64 numbers of what is above the class, such as an alphabet, a super-class or a category; None
+            where the data set knows none.
 
     Raises:
-        DataError: Labels are not whole numbers, or not as many as the examples.
+        DataError: Labels or groups are not whole numbers, or not as many as the examples.
     """
 
-    inputs: np.ndarray
+    inputs: np.ndarray | Examples
     labels: np.ndarray = attrs.field(converter=_int64_labels)
+    groups: np.ndarray | None = attrs.field(default=None, converter=attrs.converters.optional(_int64_labels))
 
     def __attrs_post_init__(self) -> None:
-        if len(self.inputs) != len(self.labels) or self.labels.ndim != 1:
-            raise DataError(f"{len(self.inputs)} examples but labels of shape {self.labels.shape}")
+        for name, column in (("labels", self.labels), ("groups", self.groups)):
+            if column is not None and column.shape != (len(self.inputs),):
+                raise DataError(f"{len(self.inputs)} examples but {name} of shape {column.shape}")
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, rows: np.ndarray) -> Split:
-        """Return the split with only these rows, given as positions or as a mask."""
-        return Split(self.inputs[rows], self.labels[rows])
+        """Return the split with only these rows, given as positions or as a mask; nothing is read from a file."""
+        rows = np.arange(len(self))[rows]
+        groups = None if self.groups is None else self.groups[rows]
+        return Split(take(self.inputs, rows), self.labels[rows], groups)
+
+    @property
+    def example_shape(self) -> Shape:
+        """The shape of one example, without the axis of the batch; for several inputs, of each by its name."""
+        return shape_of(self.inputs)
+
+    def read(self, rows: np.ndarray | None = None) -> Inputs:
+        """Return the examples at (b,) positions, or all of them, as an array (b, ...) or one for each input.
+
+        Raises:
+            DataError: An example cannot be read; the message names its file.
+        """
+        return read(self.inputs, np.arange(len(self)) if rows is None else rows)
 
 
 @attrs.frozen(eq=False)

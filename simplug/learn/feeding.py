@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from simplug.api import Batches
+from simplug.api import Batches, Inputs
 
 
 class FedBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -27,7 +27,7 @@ class FedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         """Return the number of batches in an epoch."""
         return len(self._batches)
 
-    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, step: int) -> tuple[Inputs, np.ndarray]:
         """Return inputs and labels of a batch."""
         return self._batches[step]
 

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+import simplug.api.layers  # noqa: F401 - registers the layers that a saved model may hold
 from simplug.api import Component, Distance, InvalidInputError, Loss
 from simplug.evaluation.calibration import Calibration
 from simplug.evaluation.scores import RetrievalScores, Scores

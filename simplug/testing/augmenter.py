@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from simplug.api import Augmenter
+from simplug.api import Augmenter, Split
 from simplug.testing.component import ComponentSuite
 from simplug.testing.forms import form
 
@@ -19,7 +19,7 @@ class AugmenterSuite(ComponentSuite):
     """
 
     kind: ClassVar[str] = "augmenter"
-    number_of_checks: ClassVar[int] = 25
+    number_of_checks: ClassVar[int] = 26
 
     @pytest.fixture
     def inputs(self) -> np.ndarray:
@@ -68,12 +68,28 @@ class AugmenterSuite(ComponentSuite):
         assert after["state"]["pos"] == before["state"]["pos"]
 
     def test_it_changes_something(self, component: Augmenter, inputs: np.ndarray) -> None:
-        """At least one view differs from the input, and from generator to generator."""
+        """At least one view differs from the input, and from generator to generator; or there are further classes."""
         seen = [component.views(inputs, _rng(seed)) for seed in range(4)]
-        assert any(not np.array_equal(view, inputs) for views in seen for view in views)
-        assert any(
+        changed = any(not np.array_equal(view, inputs) for views in seen for view in views)
+        drawn = any(
             not np.array_equal(one, other) for views in seen[1:] for one, other in zip(views, seen[0], strict=True)
         )
+        assert (changed and drawn) or len(component.with_classes(_split(inputs))) > len(inputs)
+
+    def test_the_examples_stay_first_and_further_classes_follow(self, component: Augmenter, inputs: np.ndarray) -> None:
+        """What an augmenter adds are examples like the others, under labels and groups that were not there before."""
+        split = _split(inputs)
+        more = component.with_classes(split)
+        assert more.example_shape == split.example_shape
+        rows = np.arange(len(split))
+        np.testing.assert_array_equal(more.read(rows), inputs)
+        np.testing.assert_array_equal(more.labels[rows], split.labels)
+        added = more.labels[len(split) :]
+        assert not set(added.tolist()) & set(split.labels.tolist())
+        assert set(np.unique(more.labels).tolist()) == set(range(len(np.unique(more.labels))))
+        assert more.groups is not None
+        np.testing.assert_array_equal(more.groups[rows], split.groups)
+        assert (more.read(np.arange(len(more))[-1:])).dtype == inputs.dtype  # type: ignore[union-attr]
 
     def test_the_number_of_views_is_constant(self, component: Augmenter, inputs: np.ndarray) -> None:
         """Batches have a static shape, whatever is drawn."""
@@ -84,6 +100,12 @@ class AugmenterSuite(ComponentSuite):
         """A single example keeps its shape."""
         for view in component.views(inputs[:1], _rng()):
             assert view.shape == inputs[:1].shape
+
+
+def _split(inputs: np.ndarray) -> Split:
+    """Return the images as examples of two to a class, all but the last class in one group."""
+    labels = np.arange(len(inputs)) // 2
+    return Split(inputs, labels, (labels == labels.max()).astype(np.int64))
 
 
 def _rng(seed: int = 0) -> np.random.Generator:

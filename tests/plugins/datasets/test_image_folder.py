@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-from simplug_datasets.image_folder import ImageFolder, UnreadableImageWarning
+from simplug_datasets.image_folder import ImageFolder
+from simplug_datasets.unreadable import UnreadableExampleWarning
 
 from simplug.api import DataError
 from simplug.kernel.config import build, to_config
@@ -186,7 +187,7 @@ def test_unreadable_images_are_left_out_and_counted_on_request(tmp_path):
     for name in ("1", "4"):
         (tmp_path / "a" / f"{name}.png").write_bytes(b"broken")
     with pytest.warns(
-        UnreadableImageWarning, match=r"2 of 8 images cannot be read and are left out:\n .*1\.png.*\n .*4\.png"
+        UnreadableExampleWarning, match=r"2 of 8 images cannot be read and are left out:\n .*1\.png.*\n .*4\.png"
     ):
         train = load(tmp_path, unreadable="skip", test_fraction=0).splits["train"]
     assert train.labels.tolist() == [0, 0, 0, 0, 1, 1]
@@ -197,7 +198,7 @@ def test_the_first_five_of_many_unreadable_images_are_named(tmp_path):
     folder_of(tmp_path, {"a": 9})
     for i in range(7):
         (tmp_path / "a" / f"{i}.png").write_bytes(b"broken")
-    with pytest.warns(UnreadableImageWarning, match="7 of 9 images") as caught:
+    with pytest.warns(UnreadableExampleWarning, match="7 of 9 images") as caught:
         load(tmp_path, unreadable="skip")
     text = str(caught[0].message)
     assert text.count(".png: ") == 5

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from simplug_datasets.stratified import held_out, with_held_out
 
-from simplug.api import DataError
+from simplug.api import DataError, Split
 
 
 def test_each_class_gives_the_same_share():
@@ -31,11 +31,11 @@ def test_a_single_example_is_kept_for_training():
 
 
 def test_no_share_makes_no_test_split():
-    data = with_held_out(np.zeros((4, 2)), np.arange(4), test_fraction=0, seed=0, class_names={}, source="it")
+    data = with_held_out(Split(np.zeros((4, 2)), np.arange(4)), test_fraction=0, seed=0, class_names={}, source="it")
     assert list(data.splits) == ["train"]
     assert len(data.splits["train"]) == 4
 
 
 def test_a_test_split_that_would_be_empty_is_refused():
     with pytest.raises(DataError, match=r"^it: the test split is empty; .* none of the 4 classes has a second one"):
-        with_held_out(np.zeros((4, 2)), np.arange(4), test_fraction=0.5, seed=0, class_names={}, source="it")
+        with_held_out(Split(np.zeros((4, 2)), np.arange(4)), test_fraction=0.5, seed=0, class_names={}, source="it")

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simplug_augmenters.image_basic import ImageBasic
-from simplug_samplers.class_balanced import ClassBalanced, SmallClassWarning, blocks_from_passes
+from simplug_samplers.class_balanced import ClassBalanced
+from simplug_samplers.members import SmallClassWarning
+from simplug_samplers.passes import blocks_from_passes
 
 import simplug
 from simplug.api import DataError, InvalidInputError, Split

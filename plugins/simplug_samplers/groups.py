@@ -1,0 +1,46 @@
+"""The classes of each group of a split: of each super-class, alphabet or category."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simplug.api import DataError, Split
+from simplug_samplers.members import Members
+
+
+def classes_of_groups(who: str, split: Split, members: Members) -> list[np.ndarray]:
+    """Return the numbers of the classes of each group, in the order of `members`.
+
+    Args:
+        who: The name of the sampler, for the message of an error.
+        split: The examples, with groups.
+        members: Their classes.
+
+    Raises:
+        DataError: The data set knows no groups, or a class belongs to two of them.
+    """
+    if split.groups is None:
+        raise DataError(
+            f"sampler {who}: the data set has no groups above the classes, such as super-classes or categories; "
+            "class_balanced needs none"
+        )
+    first = np.array([split.groups[rows[0]] for rows in members.rows])
+    for label, rows, group in zip(members.labels, members.rows, first, strict=True):
+        others = np.setdiff1d(split.groups[rows], group)
+        if others.size:
+            raise DataError(f"sampler {who}: class {label} has examples in the groups {group} and {others[0]}")
+    return [np.flatnonzero(first == group) for group in np.unique(first)]
+
+
+def require_groups(who: str, groups: list[np.ndarray], groups_per_batch: int, classes_per_group: int) -> None:
+    """Refuse groups that cannot fill a batch.
+
+    Raises:
+        DataError: There are too few groups with enough classes.
+    """
+    enough = sum(len(group) >= classes_per_group for group in groups)
+    if enough < groups_per_batch:
+        raise DataError(
+            f"sampler {who}: {enough} of {len(groups)} groups have at least classes_per_group = {classes_per_group} "
+            f"classes, fewer than groups_per_batch = {groups_per_batch}"
+        )
