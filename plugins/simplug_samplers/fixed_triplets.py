@@ -53,7 +53,8 @@ class FixedTriplets(Sampler):
 
         def plan(rng: np.random.Generator) -> np.ndarray:
             chosen = blocks_from_passes(len(triplets), self.triplets_per_batch, steps, rng)
-            return triplets[chosen].transpose(0, 2, 1).reshape(steps, -1)
+            rows: np.ndarray = triplets[chosen].transpose(0, 2, 1).reshape(steps, -1)
+            return rows
 
         return PlannedBatches(split, plan, seed=seed, augmenter=augmenter)
 
@@ -102,4 +103,5 @@ class FixedTriplets(Sampler):
                 f"{split.labels[triplets[row]].tolist()}; anchor and positive are two examples of one class, the "
                 f"negative is of another ({len(wrong)} such rows)"
             )
-        return triplets.astype(np.int64)
+        positions: np.ndarray = triplets.astype(np.int64)
+        return positions

@@ -70,6 +70,11 @@ class Split:
         """
         return read(self.inputs, np.arange(len(self)) if rows is None else rows)
 
+    def example(self, row: int) -> Inputs:
+        """Return the example at a position, without the axis of the batch."""
+        inputs = self.read(np.array([row]))
+        return {name: column[0] for name, column in inputs.items()} if isinstance(inputs, dict) else inputs[0]
+
 
 @attrs.frozen(eq=False)
 class Data:

@@ -104,7 +104,8 @@ def run(
             search=config.index.search,
             store=config.index.store,
         )
-        model.index(selection.gallery.inputs, selection.gallery.labels, data=list(selection.gallery.inputs))
+        gallery = selection.gallery
+        model.index(gallery.inputs, gallery.labels, data=[gallery.example(row) for row in range(len(gallery))])
 
     place.enter("calibrate")
     with progress.stage("calibrate"):

@@ -56,16 +56,22 @@ def train(
     """
     section = config.train
     # Class vectors are numbered from 0 up; a loss over pairs only asks whether labels are equal.
-    classes, ranks = np.unique(training.labels, return_inverse=True)
-    _check_loss(config.loss, len(classes))
-    training = Split(training.inputs, ranks)
+    ranks = np.unique(training.labels, return_inverse=True)[1]
+    training = Split(training.inputs, ranks, training.groups)
+    if config.augmenter is not None:
+        training = config.augmenter.with_classes(training)
+    _check_loss(config.loss, int(training.labels.max()) + 1)
+    shape = training.example_shape
+    if isinstance(shape, dict):
+        mistake = f"has examples of several inputs, {', '.join(shape)}, and a backbone takes one"
+        raise ConfigError([Problem("dataset", f"{mistake}; train such a model from Python")])
     keras.utils.set_random_seed(section.seed)
     steps = section.epochs * section.steps_per_epoch
     batches = config.sampler.batches(
         training, steps=section.steps_per_epoch, seed=section.seed, augmenter=config.augmenter
     )
     with _precision(section.precision):
-        encoder = config.backbone.build(training.inputs.shape[1:])
+        encoder = config.backbone.build(shape)
         model = SimilarityModel(encoder.inputs, encoder.outputs, name="encoder")
     model.compile(
         build_optimizer(section.optimizer, steps), config.loss, jit_compile=section.jit_compile, run_eagerly=False
@@ -73,7 +79,7 @@ def train(
     follower = _Follower(progress, section.steps_per_epoch)
     started = time.perf_counter()
     model.fit(
-        FedBatches(batches, workers=section.workers),
+        FedBatches(batches, workers=section.workers, embed=model.embed),
         epochs=section.epochs,
         shuffle=False,
         verbose=0,
@@ -93,9 +99,9 @@ def scoring(config: RunConfig, selection: Selection) -> list[EvaluationCallback]
         return []
     return [
         EvaluationCallback(
-            queries.inputs,
+            queries.read(),
             queries.labels,
-            selection.gallery.inputs,
+            selection.gallery.read(),
             selection.gallery.labels,
             metrics,
             known_classes=None if np.isin(queries.labels, selection.seen).all() else selection.seen,

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 import simplug.api.layers  # noqa: F401 - registers the layers that a saved model may hold
-from simplug.api import Component, Distance, InvalidInputError, Loss
+from simplug.api import Component, Distance, Examples, InvalidInputError, Loss
 from simplug.evaluation.calibration import Calibration
 from simplug.evaluation.scores import RetrievalScores, Scores
 from simplug.evaluation.verification import VerificationScores
@@ -29,6 +29,9 @@ from simplug.learn.loss import ComponentLoss
 
 BATCH = 256
 """Examples embedded at once. It is fixed, so that one example gets the same embedding whatever comes with it."""
+
+_READ_AT_ONCE = 16 * BATCH
+"""Examples read at once, where they are not in memory: whole batches, as they would be of all together."""
 
 WEIGHTS_FILE = "model.keras"
 INDEX_FOLDER = "index"
@@ -156,17 +159,47 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
         return total
 
     def embed(self, x: Any, *, verbose: int = 0) -> np.ndarray:
-        """Return the (n, d) float32 embeddings of inputs (n, ...)."""
-        x = np.asarray(x)
-        expected = tuple(self.inputs[0].shape)
-        if x.ndim != len(expected) or any(
-            want is not None and want != have for want, have in zip(expected[1:], x.shape[1:], strict=False)
-        ):
-            shape = ", ".join("n" if size is None else str(size) for size in expected)
-            raise InvalidInputError(f"inputs have shape {x.shape}; the model takes ({shape})")
-        if len(x) == 0:
+        """Return the (n, d) float32 embeddings of inputs.
+
+        Args:
+            x: (n, ...) inputs; for a model of several, a dict of them by the name of the input; or
+                :class:`simplug.api.Examples`, which are read a part at a time.
+            verbose: As in ``keras.Model.predict``.
+
+        Raises:
+            InvalidInputError: The inputs are not those of the model.
+            DataError: An example cannot be read.
+        """
+        if isinstance(x, Examples):
+            starts = range(0, len(x), _READ_AT_ONCE)
+            rows = [np.arange(at, min(at + _READ_AT_ONCE, len(x))) for at in starts]
+            parts = [self.embed(x.read(some), verbose=verbose) for some in rows]
+            return np.concatenate([np.empty((0, self.embedding_dim), dtype=np.float32), *parts])
+        given = self._inputs_of(x)
+        if len(next(iter(given.values()))) == 0:
             return np.empty((0, self.embedding_dim), dtype=np.float32)
-        return np.asarray(self.predict(x, batch_size=BATCH, verbose=verbose), dtype=np.float32)
+        inputs = given if isinstance(x, Mapping) else next(iter(given.values()))
+        return np.asarray(self.predict(inputs, batch_size=BATCH, verbose=verbose), dtype=np.float32)
+
+    def _inputs_of(self, x: Any) -> dict[str, np.ndarray]:
+        """Return inputs by the name of the model's input, once they are known to be those of the model."""
+        names = [tensor.name for tensor in self.inputs]
+        if isinstance(x, Mapping) != (len(names) > 1) or (isinstance(x, Mapping) and set(x) != set(names)):
+            told = f"a dict of {', '.join(x)}" if isinstance(x, Mapping) else "one array"
+            wanted = f"a dict of {', '.join(names)}" if len(names) > 1 else "one array"
+            raise InvalidInputError(f"inputs are {told}; the model takes {wanted}")
+        given = {name: np.asarray(x[name] if isinstance(x, Mapping) else x) for name in names}
+        for tensor, array in zip(self.inputs, given.values(), strict=True):
+            expected = tuple(tensor.shape)
+            if array.ndim != len(expected) or any(
+                want is not None and want != have for want, have in zip(expected[1:], array.shape[1:], strict=False)
+            ):
+                shape = ", ".join("n" if size is None else str(size) for size in expected)
+                raise InvalidInputError(f"inputs have shape {array.shape}; the model takes ({shape})")
+        if len({len(array) for array in given.values()}) > 1:
+            lengths = ", ".join(f"{name} {len(array)}" for name, array in given.items())
+            raise InvalidInputError(f"the inputs are not of one length: {lengths}")
+        return given
 
     def create_index(
         self,

@@ -110,7 +110,7 @@ def _row(findings: Findings, query: int) -> Html:
     filled = neighbors.ids[query] >= 0
     tiles = [
         _tile(
-            test.inputs[query],
+            test.example(query),
             true,
             element("span", true, " → ", element("b", verdict)),
             f"query of class {true}, matched with {verdict}",

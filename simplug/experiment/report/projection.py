@@ -147,8 +147,9 @@ def _data(findings: Findings, shown: np.ndarray) -> Html:
     ]
     about: dict[str, object] = {"names": [findings.name_of(label) for label in used], "points": points}
     parts = []
-    if all(is_image(test.inputs[row]) for row in shown):
-        tiles = sheet([test.inputs[row] for row in shown])
+    examples = test[shown].read()
+    if isinstance(examples, np.ndarray) and all(map(is_image, examples)):
+        tiles = sheet(list(examples))
         about |= {"columns": tiles.columns, "rows": tiles.rows}
         parts.append(Html(f"<style>.tip i {{ background-image: url({tiles.url}); }}</style>"))
     written = json.dumps(about, separators=(",", ":")).replace("<", "\\u003c")
