@@ -14,7 +14,7 @@ class TestConv4(BackboneSuite):
 @pytest.mark.slow
 class TestKerasApplications(BackboneSuite):
     name = "keras_applications"
-    config = {"model": "MobileNetV3Small", "pooling": "gem"}  # noqa: RUF012 - never changed
+    config = {"model": "MobileNetV3Small"}  # noqa: RUF012 - never changed
     input_shape = (32, 32, 3)
     wrong_shape = (28, 28, 1)
 
