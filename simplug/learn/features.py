@@ -170,7 +170,7 @@ def _key(trunk: keras.Model, split: Split, dtype: str, batch_size: int) -> str:
                 columns[name] = hashlib.sha256(f"{name} {values.dtype.name} {values.shape[1:]}\n".encode())
             columns[name].update(np.ascontiguousarray(values).reshape(-1).view(np.uint8))
     data = " ".join(column.hexdigest() for column in columns.values())
-    text = f"{fingerprint(trunk)} {_architecture(trunk)} {dtype} {data}"
+    text = f"{fingerprint(trunk.weights)} {_architecture(trunk)} {dtype} {data}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

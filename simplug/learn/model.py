@@ -137,8 +137,9 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
             self._head = head
 
     def get_compile_config(self) -> dict[str, Any]:
-        """Return what :meth:`compile_from_config` needs, as plain values."""
-        return {**super().get_compile_config(), "distance": to_config(self._distance)}
+        """Return what :meth:`compile_from_config` needs, as plain values; nothing for a model that is not compiled."""
+        config = super().get_compile_config()
+        return {**config, "distance": to_config(self._distance)} if config else {}
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """Compile as :meth:`get_compile_config` says; Keras calls it when it loads the model."""

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 import simplug
+from simplug.api import Columns, Split
 from simplug.kernel.errors import ArtifactError, ComponentError, InvalidInputError
+from simplug.learn.feeding import FedBatches
 from simplug.learn.fingerprint import fingerprint
 from simplug.learn.loss import ComponentLoss
 
@@ -185,6 +187,63 @@ def test_a_saved_model_embeds_and_trains_as_before(fitted, tmp_path, name):
     assert np.array_equal(loaded.embed(x), model.embed(x))
     assert loaded.evaluate(x[:40], y[:40], verbose=0) == model.evaluate(x[:40], y[:40], verbose=0)
     loaded.fit(x[:40], y[:40], epochs=1, verbose=0)
+
+
+def test_a_model_that_was_never_compiled_is_saved_and_loaded_as_such(tmp_path):
+    model = small_model()
+    model.save(tmp_path / "plain.keras")
+    again = simplug.load(tmp_path / "plain.keras")
+    assert not again.compiled
+    np.testing.assert_array_equal(again.embed(examples()[0][:9]), model.embed(examples()[0][:9]))
+
+
+def test_examples_that_are_not_in_memory_are_embedded_part_by_part(fitted):
+    model, _, x, _ = fitted
+    parts = Columns({"only": x})
+
+    class Unread(Columns):
+        def read(self, rows):
+            return parts.read(rows)["only"]
+
+    np.testing.assert_allclose(model.embed(Unread({"only": x})), model.embed(x), rtol=1e-6)
+
+
+def test_a_model_of_several_inputs_embeds_them_by_name():
+    left, right = keras.Input((8,), name="left"), keras.Input((3,), name="right")
+    joined = keras.layers.Concatenate()([left, right])
+    model = simplug.SimilarityModel([left, right], keras.layers.Dense(4)(joined))
+    x, y = examples(48)
+    batch = {"left": x, "right": x[:, :3]}
+    assert model.embed(batch).shape == (48, 4)
+    np.testing.assert_allclose(model.embed(Columns(batch)), model.embed(batch), rtol=1e-6)
+    model.compile("adam", "contrastive")
+    sampled = simplug.samplers.build("class_balanced", classes_per_batch=4, examples_per_class=2)
+    batches = sampled.batches(Split(Columns(batch), y), steps=2, seed=0)
+    assert np.isfinite(model.fit(FedBatches(batches), verbose=0).history["loss"]).all()
+    with pytest.raises(InvalidInputError, match="inputs are one array; the model takes a dict of left, right"):
+        model.embed(x)
+    with pytest.raises(InvalidInputError, match="inputs are a dict of left, rigth; the model takes a dict of left"):
+        model.embed({"left": x, "rigth": x})
+    with pytest.raises(InvalidInputError, match="the inputs are not of one length: left 48, right 5"):
+        model.embed({"left": x, "right": x[:5, :3]})
+
+
+def test_batches_that_hear_the_model_hear_it_before_every_epoch_but_the_first():
+    model = small_model()
+    model.compile("adam", "contrastive")
+    x, y = examples(48)
+    sampler = simplug.samplers.build("hard_class", classes_per_batch=3, examples_per_class=2)
+    batches = sampler.batches(Split(x, y), steps=2, seed=0)
+    heard = []
+
+    def embed(inputs):
+        heard.append(len(inputs))
+        return model.embed(inputs)
+
+    model.fit(FedBatches(batches, embed=embed), epochs=3, shuffle=False, verbose=0)
+    assert len(heard) >= 2
+    with pytest.raises(InvalidInputError, match=r"pass embed=model\.embed"):
+        FedBatches(batches)
 
 
 def test_a_saved_folder_holds_the_index(fitted, tmp_path):
