@@ -76,7 +76,8 @@ def show(kind: str, name: str | None, as_json: bool) -> None:
     click.echo(f"{kind} {entry.name}  from {entry.provider}\n{file}:{line}\n\n{doc}\n")
     click.echo("settings:" if settings else "It has no settings.")
     for setting in settings:
-        bounds = f", {setting.bounds}" if setting.bounds else ""
+        # A type that lists its values has said what the bounds would say again.
+        bounds = f", {setting.bounds}" if setting.bounds and setting.bounds != setting.type else ""
         default = "required" if setting.required else f"default {json.dumps(setting.default, ensure_ascii=False)}"
         click.echo(f"  {setting.name}: {setting.type}{bounds}; {default}")
         if setting.doc:

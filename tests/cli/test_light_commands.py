@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 
 import pytest
@@ -117,7 +118,9 @@ def test_show_as_json_has_every_field(run):
 
 @pytest.mark.parametrize(("kind", "name"), [(k, n) for k in KINDS for n in simplug.registry_of(k).names()])
 def test_show_works_for_every_component_in_both_forms(run, kind, name):
-    assert f"{kind} {name}  from " in run("show", kind, name).stdout
+    shown = run("show", kind, name).stdout
+    assert f"{kind} {name}  from " in shown
+    assert not re.search(r": (one of [^;\n]+), \1;", shown), "values are listed once"
     settings = json.loads(run("show", kind, name, "--json").stdout)["settings"]
     assert all(setting["doc"] for setting in settings)
 
