@@ -56,7 +56,7 @@ class MapAtR(RetrievalMetric):
 
     def score(self, hits: np.ndarray, relevant: np.ndarray) -> np.ndarray:
         """Return (q,) scores from 0 to 1."""
-        considered = hits[:, : self.depth(relevant)]
+        considered = hits[:, : relevant.max(initial=0)]
         within = np.arange(considered.shape[1]) < relevant[:, np.newaxis]
         scores: np.ndarray = _sum_of_precisions(considered & within) / relevant
         return scores
