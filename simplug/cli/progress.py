@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from simplug.cli.interruption import Interruption
 from simplug.cli.noise import hidden
 from simplug.experiment.progress import Progress
 
@@ -35,14 +36,17 @@ class TerminalProgress(Progress):
             disable=not self._console.is_terminal,
         )
         self._current = self._bars.add_task("", visible=False, note="")
+        self._opened = ExitStack()
+        self._interruption = Interruption()
 
     def __enter__(self) -> TerminalProgress:
-        self._bars.start()
+        self._opened.callback(self._stream.close)
+        self._opened.enter_context(self._interruption)
+        self._opened.enter_context(self._bars)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._bars.stop()
-        self._stream.close()
+        self._opened.close()
 
     def noise(self) -> AbstractContextManager[None]:
         """Hide the start-up notes of TensorFlow."""
@@ -59,5 +63,10 @@ class TerminalProgress(Progress):
         self._bars.update(self._current, total=total or 1, completed=total or 1)
 
     def advance(self, done: int, note: str = "") -> None:
-        """Move the bar of the current stage."""
+        """Move the bar of the current stage.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed, and whatever ran at that moment did not stop.
+        """
+        self._interruption.check()
         self._bars.update(self._current, completed=done, note=note)
