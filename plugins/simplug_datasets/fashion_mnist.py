@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import ClassVar
 
 import attrs
 
-from simplug.api import Data, Dataset, InvalidInputError, option
-from simplug_datasets.keras_download import downloaded
-from simplug_datasets.mnist_form import read_folder
+from simplug_datasets.mnist_form import MnistForm
 
-_WHO = "dataset fashion_mnist"
 _CLASSES = (
     "T-shirt/top",
     "Trouser",
@@ -26,7 +23,7 @@ _CLASSES = (
 
 
 @attrs.frozen
-class FashionMnist(Dataset):
+class FashionMnist(MnistForm):
     """Articles of clothing of 28 x 28 pixels, through Keras or from IDX files (Xiao, Rasul and Vollgraf, 2017).
 
     Images are uint8 (n, 28, 28, 1) from 0 to 255. Without a `path`, Keras downloads the 60,000 training and 10,000 test
@@ -37,26 +34,9 @@ class FashionMnist(Dataset):
     A folder with only one of the two pairs is a whole data set by itself when `test_rows` says how to cut it.
     """
 
-    path: str | None = option(None, doc="the folder of the IDX files; none: Keras downloads them")
-    test_rows: int | None = option(
-        None, ge=1, doc="for a folder with one pair of files: its last rows, this many, are the test split"
-    )
+    known_as: ClassVar[str] = "fashion_mnist"
 
-    def __attrs_post_init__(self) -> None:
-        if self.test_rows is not None and self.path is None:
-            raise InvalidInputError(
-                "test_rows cuts a folder of IDX files; without a path there is a test split already"
-            )
-
-    def load(self) -> Data:
-        """Read or download the images.
-
-        Raises:
-            DataError: A file is missing, damaged or of another length than its partner, `test_rows` does not fit, or
-                the download failed.
-        """
-        if self.path is None:
-            splits = downloaded("fashion_mnist", _WHO)
-        else:
-            splits = read_folder(Path(self.path).expanduser(), self.test_rows, _WHO)
-        return Data(splits, dict(enumerate(_CLASSES)))
+    @property
+    def class_names(self) -> dict[int, str]:
+        """The name of each label."""
+        return dict(enumerate(_CLASSES))

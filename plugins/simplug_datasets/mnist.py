@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import ClassVar
 
 import attrs
 
-from simplug.api import Data, Dataset, InvalidInputError, option
-from simplug_datasets.keras_download import downloaded
-from simplug_datasets.mnist_form import read_folder
-
-_WHO = "dataset mnist"
+from simplug_datasets.mnist_form import MnistForm
 
 
 @attrs.frozen
-class Mnist(Dataset):
+class Mnist(MnistForm):
     """Handwritten digits of 28 x 28 pixels, through Keras or from IDX files (LeCun, Cortes and Burges, 1998).
 
     Images are uint8 (n, 28, 28, 1) from 0 to 255. Without a `path`, Keras downloads the 60,000 training and 10,000 test
@@ -25,26 +21,9 @@ class Mnist(Dataset):
     A folder with only one of the two pairs is a whole data set by itself when `test_rows` says how to cut it.
     """
 
-    path: str | None = option(None, doc="the folder of the IDX files; none: Keras downloads them")
-    test_rows: int | None = option(
-        None, ge=1, doc="for a folder with one pair of files: its last rows, this many, are the test split"
-    )
+    known_as: ClassVar[str] = "mnist"
 
-    def __attrs_post_init__(self) -> None:
-        if self.test_rows is not None and self.path is None:
-            raise InvalidInputError(
-                "test_rows cuts a folder of IDX files; without a path there is a test split already"
-            )
-
-    def load(self) -> Data:
-        """Read or download the images.
-
-        Raises:
-            DataError: A file is missing, damaged or of another length than its partner, `test_rows` does not fit, or
-                the download failed.
-        """
-        if self.path is None:
-            splits = downloaded("mnist", _WHO)
-        else:
-            splits = read_folder(Path(self.path).expanduser(), self.test_rows, _WHO)
-        return Data(splits, {digit: str(digit) for digit in range(10)})
+    @property
+    def class_names(self) -> dict[int, str]:
+        """The name of each label."""
+        return {digit: str(digit) for digit in range(10)}

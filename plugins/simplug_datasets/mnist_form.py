@@ -2,15 +2,58 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
+import attrs
 import numpy as np
 
-from simplug.api import DataError, Split
+from simplug.api import Data, DataError, Dataset, InvalidInputError, Split, option
 from simplug_datasets.idx import read_idx
+from simplug_datasets.keras_download import downloaded
 
 _PREFIXES = {"train": "train", "test": "t10k"}
+
+
+@attrs.frozen
+class MnistForm(Dataset):
+    """A data set that Keras downloads, or that lies in a folder as pairs of IDX files.
+
+    Attributes:
+        known_as: The name of the data set, here and in ``keras.datasets``.
+    """
+
+    known_as: ClassVar[str]
+
+    path: str | None = option(None, doc="the folder of the IDX files; none: Keras downloads them")
+    test_rows: int | None = option(
+        None, ge=1, doc="for a folder with one pair of files: its last rows, this many, are the test split"
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.test_rows is not None and self.path is None:
+            raise InvalidInputError(
+                "test_rows cuts a folder of IDX files; without a path there is a test split already"
+            )
+
+    @property
+    @abstractmethod
+    def class_names(self) -> dict[int, str]:
+        """The name of each label."""
+
+    def load(self) -> Data:
+        """Read or download the images.
+
+        Raises:
+            DataError: A file is missing, damaged or of another length than its partner, `test_rows` does not fit, or
+                the download failed.
+        """
+        who = f"dataset {self.known_as}"
+        if self.path is None:
+            return Data(downloaded(self.known_as, who), self.class_names)
+        return Data(read_folder(Path(self.path).expanduser(), self.test_rows, who), self.class_names)
 
 
 def read_folder(folder: Path, test_rows: int | None, who: str) -> dict[str, Split]:

@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 
 from simplug.api import Augmenter, Batches, PlannedBatches, Sampler, Split, option
-from simplug_samplers.groups import classes_of_groups, require_groups
+from simplug_samplers.groups import classes_of_groups, large_groups
 from simplug_samplers.members import Members, require_steps
 from simplug_samplers.passes import blocks_from_passes, rows_of_classes
 
@@ -41,9 +41,8 @@ class CategoryBalanced(Sampler):
         require_steps("category_balanced", steps)
         members = Members.of(split)
         groups = classes_of_groups("category_balanced", split, members)
-        require_groups("category_balanced", groups, self.groups_per_batch, self.classes_per_group)
+        groups = large_groups("category_balanced", groups, self.groups_per_batch, self.classes_per_group)
         members.warn_of_small("category_balanced", self.examples_per_class)
-        groups = [group for group in groups if len(group) >= self.classes_per_group]
 
         def plan(rng: np.random.Generator) -> np.ndarray:
             chosen = blocks_from_passes(len(groups), self.groups_per_batch, steps, rng)

@@ -32,15 +32,16 @@ def classes_of_groups(who: str, split: Split, members: Members) -> list[np.ndarr
     return [np.flatnonzero(first == group) for group in np.unique(first)]
 
 
-def require_groups(who: str, groups: list[np.ndarray], groups_per_batch: int, classes_per_group: int) -> None:
-    """Refuse groups that cannot fill a batch.
+def large_groups(who: str, groups: list[np.ndarray], groups_per_batch: int, classes_per_group: int) -> list[np.ndarray]:
+    """Return the groups that have as many classes as a batch takes of each.
 
     Raises:
-        DataError: There are too few groups with enough classes.
+        DataError: There are fewer of them than a batch takes.
     """
-    enough = sum(len(group) >= classes_per_group for group in groups)
-    if enough < groups_per_batch:
+    large = [group for group in groups if len(group) >= classes_per_group]
+    if len(large) < groups_per_batch:
         raise DataError(
-            f"sampler {who}: {enough} of {len(groups)} groups have at least classes_per_group = {classes_per_group} "
-            f"classes, fewer than groups_per_batch = {groups_per_batch}"
+            f"sampler {who}: {len(large)} of {len(groups)} groups have at least "
+            f"classes_per_group = {classes_per_group} classes, fewer than groups_per_batch = {groups_per_batch}"
         )
+    return large

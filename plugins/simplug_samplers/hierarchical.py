@@ -6,7 +6,7 @@ import attrs
 import numpy as np
 
 from simplug.api import Augmenter, Batches, PlannedBatches, Sampler, Split, option
-from simplug_samplers.groups import classes_of_groups, require_groups
+from simplug_samplers.groups import classes_of_groups, large_groups
 from simplug_samplers.members import Members, require_steps
 from simplug_samplers.passes import blocks_from_passes, rows_of_classes
 
@@ -45,9 +45,8 @@ class Hierarchical(Sampler):
         require_steps("hierarchical", steps)
         members = Members.of(split)
         groups = classes_of_groups("hierarchical", split, members)
-        require_groups("hierarchical", groups, self.groups_per_batch, self.classes_per_group)
+        groups = large_groups("hierarchical", groups, self.groups_per_batch, self.classes_per_group)
         members.warn_of_small("hierarchical", self.examples_per_class)
-        groups = [group for group in groups if len(group) >= self.classes_per_group]
 
         def plan(rng: np.random.Generator) -> np.ndarray:
             classes = self._classes(groups, len(members.rows), steps, rng)
