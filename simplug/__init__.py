@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from simplug.learn.head import Head as Head
     from simplug.learn.model import SimilarityModel as SimilarityModel
 
+    __version__: str
     losses: Registry[api.Loss]
     distances: Registry[api.Distance]
     miners: Registry[api.Miner]
@@ -39,73 +40,45 @@ if TYPE_CHECKING:
     stores: Registry[api.Store]
     matchers: Registry[api.Matcher]
     metrics: Registry[api.Metric]
+else:
+    from simplug.kernel.lazy import lazy_names
 
-_MODULES = {
-    "Head": "simplug.learn.head",
-    "Index": "simplug.index.index",
-    "SimilarityModel": "simplug.learn.model",
-    "load": "simplug.experiment.loading",
-    "plugins": "simplug.kernel.plugins",
-    "refresh": "simplug.kernel.registry",
-    "registry_of": "simplug.kernel.registry",
-    "save": "simplug.kernel.artifacts",
-}
-"""Where each public name that is no registry comes from."""
+    def _registry(plural: str) -> Any:
+        from simplug.kernel.registry import REGISTRIES
 
-_SUBMODULES = ("callbacks", "evaluation", "heads", "layers", "plots", "reranking")
-"""The modules whose own names are public."""
+        return next(registry for registry in REGISTRIES.values() if registry.kind.plural == plural)
 
-__all__ = [
-    "Head",
-    "Index",
-    "SimilarityModel",
-    "augmenters",
-    "backbones",
-    "callbacks",
-    "datasets",
-    "distances",
-    "evaluation",
-    "heads",
-    "layers",
-    "load",
-    "losses",
-    "matchers",
-    "metrics",
-    "miners",
-    "plots",
-    "plugins",
-    "reducers",
-    "refresh",
-    "registry_of",
-    "regularizers",
-    "reranking",
-    "samplers",
-    "save",
-    "searches",
-    "stores",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
+    def _version(_: str) -> str:
         from simplug.kernel.entries import own_version
 
         return own_version()
-    if name not in __all__:
-        raise AttributeError(f"module 'simplug' has no attribute {name!r}")
-    from importlib import import_module
 
-    if name in _SUBMODULES:
-        return import_module(f"simplug.{name}")
-    if name in _MODULES:
-        value = getattr(import_module(_MODULES[name]), name)
-    else:
-        from simplug.kernel.registry import REGISTRIES
-
-        value = next(registry for registry in REGISTRIES.values() if registry.kind.plural == name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    __all__, __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "simplug": ["callbacks", "evaluation", "heads", "layers", "plots", "reranking"],
+            "simplug.experiment.loading": ["load"],
+            "simplug.index.index": ["Index"],
+            "simplug.kernel.artifacts": ["save"],
+            "simplug.kernel.plugins": ["plugins"],
+            "simplug.kernel.registry": ["refresh", "registry_of"],
+            "simplug.learn.head": ["Head"],
+            "simplug.learn.model": ["SimilarityModel"],
+        },
+        made={
+            "__version__": _version,
+            "augmenters": _registry,
+            "backbones": _registry,
+            "datasets": _registry,
+            "distances": _registry,
+            "losses": _registry,
+            "matchers": _registry,
+            "metrics": _registry,
+            "miners": _registry,
+            "reducers": _registry,
+            "regularizers": _registry,
+            "samplers": _registry,
+            "searches": _registry,
+            "stores": _registry,
+        },
+    )

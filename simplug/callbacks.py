@@ -5,30 +5,19 @@ Each is loaded when it is first asked for, as ``simplug.callbacks.EvaluationCall
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from simplug.learn.evaluation_callback import EvaluationCallback as EvaluationCallback
     from simplug.learn.tensorboard import NeighborPictures as NeighborPictures
     from simplug.learn.tensorboard import Projection as Projection
+else:
+    from simplug.kernel.lazy import lazy_names
 
-_MODULES = {
-    "EvaluationCallback": "simplug.learn.evaluation_callback",
-    "NeighborPictures": "simplug.learn.tensorboard",
-    "Projection": "simplug.learn.tensorboard",
-}
-"""Where each callback comes from."""
-
-__all__ = ["EvaluationCallback", "NeighborPictures", "Projection"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'simplug.callbacks' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_MODULES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+    __all__, __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "simplug.learn.evaluation_callback": ["EvaluationCallback"],
+            "simplug.learn.tensorboard": ["NeighborPictures", "Projection"],
+        },
+    )

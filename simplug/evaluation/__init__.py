@@ -5,7 +5,7 @@ Each public name is loaded when it is first used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from simplug.evaluation.clustering import evaluate_clustering as evaluate_clustering
@@ -14,54 +14,29 @@ if TYPE_CHECKING:
     from simplug.evaluation.pair_calibration import calibrate_pairs as calibrate_pairs
     from simplug.evaluation.pairs import count_pairs as count_pairs
     from simplug.evaluation.pairs import summarize_pairs as summarize_pairs
+    from simplug.evaluation.probes import evaluate_probe as evaluate_probe
     from simplug.evaluation.ranked import score_retrieval as score_retrieval
     from simplug.evaluation.retrieval import evaluate_retrieval as evaluate_retrieval
+    from simplug.evaluation.scores import QueryScores as QueryScores
     from simplug.evaluation.scores import RetrievalScores as RetrievalScores
     from simplug.evaluation.scores import Scores as Scores
     from simplug.evaluation.verification import VerificationScores as VerificationScores
     from simplug.evaluation.verification import evaluate_verification as evaluate_verification
+else:
+    from simplug.kernel.lazy import lazy_names
 
-_MODULES = {
-    "RetrievalScores": "simplug.evaluation.scores",
-    "Scores": "simplug.evaluation.scores",
-    "VerificationScores": "simplug.evaluation.verification",
-    "calibrate_pairs": "simplug.evaluation.pair_calibration",
-    "count_pairs": "simplug.evaluation.pairs",
-    "evaluate_clustering": "simplug.evaluation.clustering",
-    "evaluate_embeddings": "simplug.evaluation.embeddings",
-    "evaluate_open_set": "simplug.evaluation.open_set",
-    "evaluate_retrieval": "simplug.evaluation.retrieval",
-    "evaluate_verification": "simplug.evaluation.verification",
-    "score_retrieval": "simplug.evaluation.ranked",
-    "summarize_pairs": "simplug.evaluation.pairs",
-}
-"""Where each public name comes from."""
-
-__all__ = [
-    "RetrievalScores",
-    "Scores",
-    "VerificationScores",
-    "calibrate_pairs",
-    "count_pairs",
-    "evaluate_clustering",
-    "evaluate_embeddings",
-    "evaluate_open_set",
-    "evaluate_retrieval",
-    "evaluate_verification",
-    "score_retrieval",
-    "summarize_pairs",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'simplug.evaluation' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(_MODULES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    __all__, __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "simplug.evaluation.clustering": ["evaluate_clustering"],
+            "simplug.evaluation.embeddings": ["evaluate_embeddings"],
+            "simplug.evaluation.open_set": ["evaluate_open_set"],
+            "simplug.evaluation.pair_calibration": ["calibrate_pairs"],
+            "simplug.evaluation.pairs": ["count_pairs", "summarize_pairs"],
+            "simplug.evaluation.probes": ["evaluate_probe"],
+            "simplug.evaluation.ranked": ["score_retrieval"],
+            "simplug.evaluation.retrieval": ["evaluate_retrieval"],
+            "simplug.evaluation.scores": ["QueryScores", "RetrievalScores", "Scores"],
+            "simplug.evaluation.verification": ["VerificationScores", "evaluate_verification"],
+        },
+    )

@@ -7,7 +7,7 @@ is changed. Each public name is loaded when it is first used, and Matplotlib whe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from simplug.plots.calibration import score_curve as score_curve
@@ -20,42 +20,18 @@ if TYPE_CHECKING:
     from simplug.plots.pairs import distance_histogram as distance_histogram
     from simplug.plots.pairs import roc_curve as roc_curve
     from simplug.plots.plane import projection as projection
+else:
+    from simplug.kernel.lazy import lazy_names
 
-_MODULES = {
-    "confusion_matrix": "simplug.plots.confusion",
-    "distance_histogram": "simplug.plots.pairs",
-    "loss_curve": "simplug.plots.history",
-    "loss_curves": "simplug.plots.overlay",
-    "neighbor_gallery": "simplug.plots.gallery",
-    "projection": "simplug.plots.plane",
-    "roc_curve": "simplug.plots.pairs",
-    "roc_curves": "simplug.plots.overlay",
-    "score_curve": "simplug.plots.calibration",
-    "score_history": "simplug.plots.history",
-}
-"""Where each public name comes from."""
-
-__all__ = [
-    "confusion_matrix",
-    "distance_histogram",
-    "loss_curve",
-    "loss_curves",
-    "neighbor_gallery",
-    "projection",
-    "roc_curve",
-    "roc_curves",
-    "score_curve",
-    "score_history",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'simplug.plots' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_MODULES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    __all__, __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "simplug.plots.calibration": ["score_curve"],
+            "simplug.plots.confusion": ["confusion_matrix"],
+            "simplug.plots.gallery": ["neighbor_gallery"],
+            "simplug.plots.history": ["loss_curve", "score_history"],
+            "simplug.plots.overlay": ["loss_curves", "roc_curves"],
+            "simplug.plots.pairs": ["distance_histogram", "roc_curve"],
+            "simplug.plots.plane": ["projection"],
+        },
+    )

@@ -13,8 +13,7 @@ Importing this package imports pytest and the kernel alone: every pytest run bes
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -33,53 +32,27 @@ if TYPE_CHECKING:
     from simplug.testing.sampler import SamplerSuite as SamplerSuite
     from simplug.testing.search import SearchSuite as SearchSuite
     from simplug.testing.store import StoreSuite as StoreSuite
+else:
+    from simplug.kernel.lazy import lazy_names
 
-_SUITES = {
-    "AugmenterSuite": "augmenter",
-    "BackboneSuite": "backbone",
-    "ComponentSuite": "component",
-    "DatasetSuite": "dataset",
-    "DistanceSuite": "distance",
-    "LossSuite": "loss",
-    "MatcherSuite": "matcher",
-    "MetricSuite": "metric",
-    "MinerSuite": "miner",
-    "ReducerSuite": "reducer",
-    "RegularizerSuite": "regularizer",
-    "SamplerSuite": "sampler",
-    "SearchSuite": "search",
-    "StoreSuite": "store",
-}
-"""The module of each suite; loaded when the suite is first asked for, because the contracts import NumPy."""
+    # Loaded when a suite is first asked for, because the contracts import NumPy.
+    _SUITES = {
+        "simplug.testing.augmenter": ["AugmenterSuite"],
+        "simplug.testing.backbone": ["BackboneSuite"],
+        "simplug.testing.component": ["ComponentSuite"],
+        "simplug.testing.dataset": ["DatasetSuite"],
+        "simplug.testing.distance": ["DistanceSuite"],
+        "simplug.testing.loss": ["LossSuite"],
+        "simplug.testing.matcher": ["MatcherSuite"],
+        "simplug.testing.metric": ["MetricSuite"],
+        "simplug.testing.miner": ["MinerSuite"],
+        "simplug.testing.reducer": ["ReducerSuite"],
+        "simplug.testing.regularizer": ["RegularizerSuite"],
+        "simplug.testing.sampler": ["SamplerSuite"],
+        "simplug.testing.search": ["SearchSuite"],
+        "simplug.testing.store": ["StoreSuite"],
+    }
+    __all__, __getattr__, __dir__ = lazy_names(__name__, _SUITES)
 
-__all__ = [
-    "AugmenterSuite",
-    "BackboneSuite",
-    "ComponentSuite",
-    "DatasetSuite",
-    "DistanceSuite",
-    "LossSuite",
-    "MatcherSuite",
-    "MetricSuite",
-    "MinerSuite",
-    "ReducerSuite",
-    "RegularizerSuite",
-    "SamplerSuite",
-    "SearchSuite",
-    "StoreSuite",
-]
-
-# pytest explains a failed assert with its values only in modules that it was told of before their import.
-pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _SUITES.values()))
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _SUITES:
-        raise AttributeError(f"module 'simplug.testing' has no attribute {name!r}")
-    suite = getattr(import_module(f"simplug.testing.{_SUITES[name]}"), name)
-    globals()[name] = suite
-    return suite
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    # pytest explains a failed assert with its values only in modules that it was told of before their import.
+    pytest.register_assert_rewrite(*_SUITES)
