@@ -33,7 +33,8 @@ class CsvTable(Dataset):
     columns. Examples of several inputs are described with `inputs`.
 
     Labels that are whole numbers from 0 on stay what they are; others are numbered from 0 in the order of their names,
-    which are kept as the names of the classes. Categories, which become the groups of the split, are numbered alike.
+    which are kept as the names of the classes. Categories, which become the groups of the split, are numbered and named
+    alike.
     The column ``split`` holds ``train``, ``validation`` or ``test``. Without it, the same share of each class is held
     out. ``split`` and ``category`` may be missing under these names, but not under others.
 
@@ -100,15 +101,20 @@ class CsvTable(Dataset):
         examples, is_read = self._examples(table, sources, files, unreadable)
         labels, names = numbered(table.columns[self.label_column])
         self._require_classes(table, is_read)
-        groups = numbered(table.columns[self.category_column])[0][is_read] if has_categories else None
+        groups, group_names = numbered(table.columns[self.category_column]) if has_categories else (None, {})
         unreadable.warn(len(table), stacklevel=2)
-        whole = Split(examples, labels[is_read], groups)
+        whole = Split(examples, labels[is_read], None if groups is None else groups[is_read])
         if not has_splits:
             return with_held_out(
-                whole, test_fraction=self.test_fraction, seed=self.seed, class_names=names, source=f"{_WHO}: {path}"
+                whole,
+                test_fraction=self.test_fraction,
+                seed=self.seed,
+                class_names=names,
+                group_names=group_names,
+                source=f"{_WHO}: {path}",
             )
         of_row = np.array(table.columns[self.split_column], dtype=object)[is_read]
-        return Data({name: whole[of_row == name] for name in _SPLITS if (of_row == name).any()}, names)
+        return Data({name: whole[of_row == name] for name in _SPLITS if (of_row == name).any()}, names, group_names)
 
     def _has(self, table: Table, role: Literal["split", "category"]) -> bool:
         """Say whether a column is to be read that may be missing if the user did not name it."""

@@ -98,7 +98,8 @@ class Omniglot(Dataset):
             )
             for name, split in drawings.items()
         }
-        return Data(splits, {label: name for name, label in classes.items()})
+        names = [{number: name for name, number in numbers.items()} for numbers in (classes, alphabets)]
+        return Data(splits, *names)
 
     def _images(self, drawings: list[_Drawing]) -> np.ndarray:
         images = np.empty((len(drawings), self.size, self.size, 1), dtype=np.uint8)

@@ -23,11 +23,11 @@ import attrs
 import numpy as np
 
 from simplug.api import DataError
+from simplug.api.holding_out import held_out_count
 from simplug_datasets.record_file import UnreadableRecordError, records
-from simplug_datasets.stratified import held_out_count
 from simplug_datasets.unreadable import Unreadable
 
-FORMAT = 1
+FORMAT = 2
 PLACE = np.dtype([("shard", "<u4"), ("length", "<u4"), ("offset", "<u8")])
 """The number of a record's file, the bytes of its data, and where it begins."""
 
@@ -72,11 +72,13 @@ class RecordIndex:
     Attributes:
         splits: The splits by name.
         class_names: The names of the classes, where labels were texts.
+        group_names: The names of the categories, where they were texts.
         total: The number of records, those that cannot be read among them.
     """
 
     splits: Mapping[str, IndexedSplit]
     class_names: Mapping[int, str]
+    group_names: Mapping[int, str]
     total: int
 
 
@@ -159,11 +161,12 @@ def _read(target: Path, unreadable: Unreadable | None) -> RecordIndex | None:
                 if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
                     return None
         splits = {name: _mapped(target / name) for name in contents["splits"]}
+        classes, groups = (dict(enumerate(contents[part])) for part in ("class_names", "group_names"))
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if unreadable is not None:
         unreadable.recall(contents["unreadable"], contents["named"])
-    return RecordIndex(splits, dict(enumerate(contents["class_names"])), contents["total"])
+    return RecordIndex(splits, classes, groups, contents["total"])
 
 
 def _mapped(folder: Path) -> IndexedSplit:
@@ -269,6 +272,7 @@ def _make(recipe: IndexRecipe, folder: Path, unreadable: Unreadable) -> dict[str
     return {
         "splits": splits,
         "class_names": labels.names,
+        "group_names": groups.names,
         "files": digests,
         "unreadable": unreadable.count,
         "named": unreadable.named,

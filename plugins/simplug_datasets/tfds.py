@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -22,7 +22,7 @@ class Tfds(Dataset):
     Examples keep their type and shape; with `size`, uint8 images of 1 or 3 channels are stretched to it, smoothed where
     they shrink. Labels that are whole numbers stay what they are, with the names that the data set has for them; texts
     are numbered from 0 in sorted order, which are kept as the names of the classes. Categories, which become the groups
-    of the split, are numbered alike, over both splits together.
+    of the split, are numbered and named alike, over both splits together.
     """
 
     dataset: str = option(doc="its name, with a version where one is wanted, such as 'oxford_iiit_pet:3.*.*'")
@@ -48,17 +48,18 @@ class Tfds(Dataset):
         if self.test is not None:
             columns["test"] = self._columns(self.test)
         labels, names = _numbered_together([split["labels"] for split in columns.values()])
+        names = names or self._names(self.label_key, labels)
         groups: list[np.ndarray] | list[None] = [None] * len(columns)
+        group_names: dict[int, str] = {}
         if self.category_key is not None:
-            groups, _ = _numbered_together([split["categories"] for split in columns.values()])
-        if not names:
-            names = self._names(set().union(*(part.tolist() for part in labels)))
+            groups, group_names = _numbered_together([split["categories"] for split in columns.values()])
+            group_names = group_names or self._names(self.category_key, groups)
         splits = {
             name: Split(columns[name]["examples"], part, group)
             for name, part, group in zip(columns, labels, groups, strict=True)
         }
         _require_one_shape(splits)
-        return Data(splits, names)
+        return Data(splits, names, group_names)
 
     def _columns(self, split: str) -> dict[str, Any]:
         """Return the examples of a split as an array, and its labels and categories as lists."""
@@ -105,11 +106,11 @@ class Tfds(Dataset):
         pixels = Image.fromarray(image if image.shape[2] == 3 else image[..., 0])
         return np.asarray(pixels.resize((width, height), Image.Resampling.BILINEAR)).reshape(height, width, -1)
 
-    def _names(self, labels: set[int]) -> dict[int, str]:
-        """Return the names that the data set has for whole numbers, or none."""
-        feature = _library().builder(self.dataset, data_dir=self.data_dir).info.features[self.label_key]
+    def _names(self, key: str, numbers: Sequence[np.ndarray]) -> dict[int, str]:
+        """Return the names that the data set has for the whole numbers of a feature, or none."""
+        feature = _library().builder(self.dataset, data_dir=self.data_dir).info.features[key]
         names = dict(enumerate(getattr(feature, "names", None) or ()))
-        return names if labels <= set(names) else {}
+        return names if set().union(*(part.tolist() for part in numbers)) <= set(names) else {}
 
 
 def _library() -> Any:

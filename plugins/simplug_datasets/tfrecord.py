@@ -34,8 +34,8 @@ class TfRecord(Dataset):
     TensorFlow is not needed.
 
     Examples stand by class, and of a class in the order of the files. Labels and categories are whole numbers, which
-    stay what they are, or texts, which are numbered from 0 in sorted order; those of labels are kept as the names of
-    the classes. Without `test_path`, the same share of each class is held out.
+    stay what they are, or texts, which are numbered from 0 in sorted order and kept as the names of the classes and of
+    the groups. Without `test_path`, the same share of each class is held out.
 
     Images become uint8 (height, width, channels). Files that are packed with gzip are refused: their records cannot be
     read out of order.
@@ -111,7 +111,7 @@ class TfRecord(Dataset):
         for name, split in index.splits.items():
             examples = RecordExamples(split.places, paths, self.example_key, form, first.shape, self.checksums)
             splits[name] = Split(examples, split.labels, split.groups)
-        return Data(splits, index.class_names)
+        return Data(splits, index.class_names, index.group_names)
 
     def _form(self) -> RecordForm:
         default = "float32" if self.encoding == "numbers" else "uint8"

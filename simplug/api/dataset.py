@@ -83,6 +83,7 @@ class Data:
     Attributes:
         splits: The splits by name; ``train`` is always there, ``test`` where the data set has one.
         class_names: The name of each label, where there are names.
+        group_names: The name of each group, where there are names.
 
     Raises:
         DataError: There is no split named ``train``, or a split is empty.
@@ -90,6 +91,7 @@ class Data:
 
     splits: Mapping[str, Split]
     class_names: Mapping[int, str] = attrs.field(factory=dict)
+    group_names: Mapping[int, str] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         if "train" not in self.splits:

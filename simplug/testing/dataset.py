@@ -19,7 +19,7 @@ class DatasetSuite(ComponentSuite):
     """
 
     kind: ClassVar[str] = "dataset"
-    number_of_checks: ClassVar[int] = 24
+    number_of_checks: ClassVar[int] = 25
 
     @pytest.fixture
     def data(self, component: Dataset) -> Data:
@@ -62,6 +62,17 @@ class DatasetSuite(ComponentSuite):
             present = set().union(*(split.labels.tolist() for split in data.splits.values()))
             assert present <= {int(label) for label in data.class_names}
 
+    def test_group_names_are_texts_by_group(self, data: Data) -> None:
+        """Where there are names, every group has one."""
+        for group, name in data.group_names.items():
+            assert group == int(group)
+            assert isinstance(name, str)
+        if data.group_names:
+            columns = [split.groups for split in data.splits.values()]
+            present = set().union(*(column.tolist() for column in columns if column is not None))
+            assert present
+            assert present <= {int(group) for group in data.group_names}
+
     def test_a_second_load_is_equal(self, component: Dataset, data: Data) -> None:
         """The same recipe gives the same examples in the same order."""
         _assert_equal(component.load(), data)
@@ -96,6 +107,8 @@ def _first(split: Split) -> np.ndarray:
 def _assert_equal(one: Data, other: Data) -> None:
     assert list(one.splits) == list(other.splits)
     assert dict(one.class_names) == dict(other.class_names)
+    assert dict(one.group_names) == dict(other.group_names)
     for name, split in one.splits.items():
         np.testing.assert_array_equal(_inputs(split), _inputs(other.splits[name]))
         np.testing.assert_array_equal(split.labels, other.splits[name].labels)
+        np.testing.assert_array_equal(split.groups, other.splits[name].groups)

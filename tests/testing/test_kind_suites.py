@@ -204,18 +204,20 @@ SHARED = Split(np.arange(12.0).reshape(6, 2), np.arange(6))
 
 @attrs.frozen
 class Cached(Dataset):
-    """A data set that hands out the same arrays again and again, with a class that has no name and a NaN."""
+    """A data set that hands out its own arrays, with a NaN, a class without a name and names without groups."""
 
     def load(self):
         spoilt = Split(np.full((2, 2), np.nan), np.array([7, 8]))
-        return Data({"train": SHARED, "test": spoilt}, {0: "zero"})
+        return Data({"train": SHARED, "test": spoilt}, {0: "zero"}, {0: "round"})
 
 
-def test_a_data_set_with_a_nan_and_nameless_classes_is_found():
-    data = Cached().load()
-    for check in (DatasetSuite().test_numbers_are_finite, DatasetSuite().test_class_names_are_texts_by_label):
-        with pytest.raises(FAILURES):
-            check(data)
+@pytest.mark.parametrize(
+    "check",
+    ["test_numbers_are_finite", "test_class_names_are_texts_by_label", "test_group_names_are_texts_by_group"],
+)
+def test_a_data_set_with_a_nan_and_nameless_classes_and_groups_is_found(check):
+    with pytest.raises(FAILURES):
+        getattr(DatasetSuite(), check)(Cached().load())
 
 
 def test_a_data_set_that_hands_out_its_own_arrays_is_found():

@@ -56,13 +56,14 @@ def test_rows_become_splits_with_labels_in_the_order_of_their_names(tmp_path, ro
     assert train.labels.tolist() == [1, 1, 1, 2, 2, 2, 0, 0]
     assert test.inputs[:, 0, 0, 0].tolist() == [2, 5, 8, 11]
     assert test.labels.tolist() == [1, 2, 0, 0]
-    assert train.groups.tolist() == [1, 1, 1, 1, 1, 1, 0, 0]  # insect, pet
+    assert data.group_names == {0: "insect", 1: "pet"}
+    assert train.groups.tolist() == [1, 1, 1, 1, 1, 1, 0, 0]
 
 
 def test_whole_numbers_stay_labels_and_categories(tmp_path, rows):
     numbered = [[path, 7 * i, split, 3 + i % 2] for i, (path, _, split, _) in enumerate(rows)]
     data = load(write_table(tmp_path, numbered))
-    assert data.class_names == {}
+    assert data.class_names == data.group_names == {}
     assert data.splits["train"].labels.tolist() == [0, 7, 21, 28, 42, 49, 63, 70]
     assert set(data.splits["train"].groups.tolist()) == {3, 4}
 

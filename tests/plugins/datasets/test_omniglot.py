@@ -30,6 +30,7 @@ def test_classes_are_characters_and_groups_alphabets_numbered_over_both_splits(f
     names = ["Angelic/character01", "Angelic/character02", "Angelic/character03"]
     names += ["Greek/character01", "Greek/character02", "Korean/character01"]
     assert data.class_names == dict(enumerate(names))
+    assert data.group_names == {0: "Angelic", 1: "Greek", 2: "Korean"}
     train, test = data.splits["train"], data.splits["test"]
     assert train.labels.tolist() == np.repeat([3, 4, 5], 20).tolist()
     assert train.groups.tolist() == np.repeat([1, 1, 2], 20).tolist()

@@ -64,6 +64,8 @@ def test_splits_become_arrays_with_the_names_of_the_classes(library):
         np.testing.assert_array_equal(split.inputs, [element["image"] for element in library.ELEMENTS[name]])
         assert split.labels.tolist() == [element["label"] for element in library.ELEMENTS[name]]
         assert split.groups is None
+    assert data.group_names == {}
+    assert Tfds("pets", category_key="label").load().group_names == {0: "a", 1: "b", 2: "c"}
 
 
 def test_numbers_without_names_have_none(library):
@@ -73,7 +75,7 @@ def test_numbers_without_names_have_none(library):
 
 def test_texts_are_numbered_over_both_splits(library):
     data = Tfds("pets", label_key="species", category_key="species").load()
-    assert data.class_names == {0: "cat", 1: "dog"}
+    assert data.class_names == data.group_names == {0: "cat", 1: "dog"}
     assert data.splits["test"].labels.tolist() == data.splits["test"].groups.tolist() == [1, 0, 1, 0]
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from records import example_of, frame, png, write_shard
 from simplug_datasets import record_index
-from simplug_datasets.stratified import held_out
 from simplug_datasets.tfrecord import RecordExamples, TfRecord
 from simplug_datasets.unreadable import UnreadableExampleWarning
 
 from simplug.api import DataError
+from simplug.api.holding_out import held_out
 from simplug.kernel.config import build, to_config
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 6, 5, 3), dtype=np.uint8)
@@ -61,6 +61,7 @@ def test_the_size_of_a_block_changes_nothing(tmp_path, monkeypatch, block):
     order, made = examples(category=lambda i: [b"x", b"a"][i % 2])
     write(tmp_path, made)
     data = load(tmp_path, category_key="category", test_fraction=0.25)
+    assert data.group_names == {0: "a", 1: "x"}
     whole = [i for label in range(5) for i in order if i % 5 == label]
     is_test = held_out(np.array(whole) % 5, 0.25, seed=0)
     for name, mask in (("train", ~is_test), ("test", is_test)):
