@@ -25,13 +25,34 @@ from simplug.kernel.errors import ConfigError, Problem
 
 @attrs.frozen
 class SplitSection:
-    """Which examples are trained on."""
+    """Which classes are trained on, and which examples are tested on where the data set does not say."""
 
-    train_classes: tuple[int, ...] | None = option(
+    train_classes: tuple[int | str, ...] | None = option(
         None,
-        doc="labels to train on; the others are met for the first time after training; none: all of them, but those "
-        "of index.unknown_classes",
+        doc="labels to train on, or names of classes; the others are met for the first time after training; none: all "
+        "of them, but those of index.unknown_classes",
     )
+    train_groups: tuple[int | str, ...] | None = option(
+        None,
+        doc="in place of train_classes, groups whose classes are trained on, by number or name: alphabets, categories",
+    )
+    train_fraction: float | None = option(
+        None, gt=0, lt=1, doc="in place of train_classes, the share of the classes that is trained on, drawn by chance"
+    )
+    test_fraction: float | None = option(
+        None, gt=0, lt=1, doc="the share of each class that is held out, of a data set that has no test split"
+    )
+    seed: int = option(0, ge=0, doc="the same seed draws the same classes and examples, whatever train.seed is")
+
+    def __attrs_post_init__(self) -> None:
+        ways = ("train_classes", "train_groups", "train_fraction")
+        given = [name for name in ways if getattr(self, name) is not None]
+        if len(given) > 1:
+            mistake = f"and {given[0]} both choose the classes to train on; leave one of them out"
+            raise ConfigError([Problem(given[1], mistake)])
+        for name in given:
+            if getattr(self, name) == ():
+                raise ConfigError([Problem(name, "is empty; name at least one, or leave it out to train on all")])
 
 
 @attrs.frozen
@@ -61,6 +82,13 @@ class OptimizerSection:
     warmup_steps: int = option(0, ge=0, doc="steps over which the learning rate rises from 0")
     weight_decay: float = option(0.0, ge=0, doc="decay of the weights; 0 for none")
     clip_norm: float = option(0.0, ge=0, doc="largest norm of each gradient; 0 for no limit")
+    average: float = option(
+        0.0,
+        ge=0,
+        lt=1,
+        doc="largest share of a running average of the weights that stays at each step, such as 0.999; the average is "
+        "scored and kept; 0 for none",
+    )
 
 
 @attrs.frozen
@@ -83,8 +111,10 @@ class IndexSection:
     """The gallery: which examples are indexed, and by what."""
 
     examples_per_class: int = option(20, ge=1, doc="examples of the train split indexed for each class, seen or not")
-    unknown_classes: tuple[int, ...] = option(
-        (), doc="labels neither trained on nor indexed: a query of one is right when it is called unknown"
+    unknown_classes: tuple[int | str, ...] = option(
+        (),
+        doc="labels or names of classes neither trained on nor indexed: a query of one is right when it is called "
+        "unknown",
     )
     distance: Distance | None = component("distance", default=None, doc="none: the distance of the loss")
     search: Search = component("search", default="hnsw", doc="how neighbours are found")
@@ -165,7 +195,7 @@ class RunConfig:
     made_with: MadeWithSection | None = option(None, doc="written into resolved configs; not for hand-written ones")
 
     def __attrs_post_init__(self) -> None:
-        both = sorted(set(self.index.unknown_classes) & set(self.split.train_classes or ()))
+        both = sorted(set(self.index.unknown_classes) & set(self.split.train_classes or ()), key=str)
         if both:
             mistake = (
                 f"names {', '.join(map(str, both))}, and so does split.train_classes: a class is met, or it is not"

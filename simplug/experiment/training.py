@@ -18,6 +18,7 @@ from simplug.experiment.selection import Selection
 from simplug.kernel.config import plain_fields
 from simplug.kernel.errors import ConfigError, Problem, SimplugError
 from simplug.kernel.plugins import plugins
+from simplug.learn.averaging import AveragedWeights
 from simplug.learn.evaluation_callback import EvaluationCallback
 from simplug.learn.feeding import FedBatches
 from simplug.learn.model import SimilarityModel
@@ -83,7 +84,7 @@ def train(
         epochs=section.epochs,
         shuffle=False,
         verbose=0,
-        callbacks=[*callbacks, follower, *_offered_callbacks(config)],
+        callbacks=[*_averaging(section.optimizer), *callbacks, follower, *_offered_callbacks(config)],
     )
     return Trained(model, follower.history, time.perf_counter() - started)
 
@@ -141,6 +142,11 @@ def build_optimizer(section: OptimizerSection, steps: int) -> keras.optimizers.O
     if section.clip_norm:
         config["clipnorm"] = section.clip_norm
     return keras.optimizers.get(section.name).__class__(**config)
+
+
+def _averaging(section: OptimizerSection) -> list[AveragedWeights]:
+    """Return the callback that averages the weights, if the config asks for it; what follows it sees the average."""
+    return [AveragedWeights(section.average)] if section.average else []
 
 
 def _offered_callbacks(config: RunConfig) -> list[keras.callbacks.Callback]:
