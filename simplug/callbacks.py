@@ -1,4 +1,4 @@
-"""Callbacks for Keras: evaluation while a model is trained, and what TensorBoard shows of it.
+"""Callbacks for Keras: evaluation while a model is trained, averaged weights, and what TensorBoard shows.
 
 Each is loaded when it is first asked for, as ``simplug.callbacks.EvaluationCallback``.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from simplug.learn.averaging import AveragedWeights as AveragedWeights
     from simplug.learn.evaluation_callback import EvaluationCallback as EvaluationCallback
     from simplug.learn.tensorboard import NeighborPictures as NeighborPictures
     from simplug.learn.tensorboard import Projection as Projection
@@ -17,6 +18,7 @@ else:
     __all__, __getattr__, __dir__ = lazy_names(
         __name__,
         {
+            "simplug.learn.averaging": ["AveragedWeights"],
             "simplug.learn.evaluation_callback": ["EvaluationCallback"],
             "simplug.learn.tensorboard": ["NeighborPictures", "Projection"],
         },
