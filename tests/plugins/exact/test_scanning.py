@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import simplug
-from simplug.api import Block, scan, scanning
-from simplug.api.scanning import Nearest
+from simplug.api import Block, scan
+from simplug.api.scanning import in_space, table
+from simplug.api.scanning.nearest import Nearest
 
 COUNT = 6000
 """How many vectors there are."""
@@ -93,8 +94,8 @@ def test_it_is_exact_for_few_and_for_many_neighbours(name, k):
 @pytest.mark.parametrize("case", ["normal", "whole numbers", "very far", "of all sizes", "nearer and nearer"])
 @pytest.mark.parametrize("k", [1, 10])
 def test_it_is_exact_where_a_block_takes_many_products(monkeypatch, name, case, k):
-    monkeypatch.setattr(scanning, "_CELLS", 30 * 70)
-    monkeypatch.setattr(scanning, "_COMPARED", 7 * 70)
+    monkeypatch.setattr(in_space, "CELLS", 30 * 70)
+    monkeypatch.setattr(table, "_COMPARED", 7 * 70)
     agrees(name, *cases(16)[case], k=k, blocks=2)
 
 
@@ -111,8 +112,8 @@ def test_it_is_exact_for_one_query(name, case):
 @pytest.mark.parametrize("case", cases(1))
 def test_it_is_exact_for_many_queries(monkeypatch, name, case):
     # From so many queries on, their limits are part of the product.
-    monkeypatch.setattr(scanning, "_MANY", 2)
-    monkeypatch.setattr(scanning, "_CELLS", 30 * 700)
+    monkeypatch.setattr(in_space, "_MANY", 2)
+    monkeypatch.setattr(in_space, "CELLS", 30 * 700)
     agrees(name, *cases(16)[case], blocks=3)
 
 
