@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from simplug.evaluation.clustering import evaluate_clustering as evaluate_clustering
     from simplug.evaluation.embeddings import evaluate_embeddings as evaluate_embeddings
+    from simplug.evaluation.episodes import EpisodeScores as EpisodeScores
+    from simplug.evaluation.episodes import evaluate_episodes as evaluate_episodes
     from simplug.evaluation.open_set import evaluate_open_set as evaluate_open_set
     from simplug.evaluation.pair_calibration import calibrate_pairs as calibrate_pairs
     from simplug.evaluation.pairs import count_pairs as count_pairs
@@ -30,6 +32,7 @@ else:
         {
             "simplug.evaluation.clustering": ["evaluate_clustering"],
             "simplug.evaluation.embeddings": ["evaluate_embeddings"],
+            "simplug.evaluation.episodes": ["EpisodeScores", "evaluate_episodes"],
             "simplug.evaluation.open_set": ["evaluate_open_set"],
             "simplug.evaluation.pair_calibration": ["calibrate_pairs"],
             "simplug.evaluation.pairs": ["count_pairs", "summarize_pairs"],
