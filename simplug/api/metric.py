@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import attrs
 import numpy as np
 
+from simplug.api.distance import Distance
 from simplug.api.pair_counts import PairCounts, PairSummary
 from simplug.kernel.component import Component, fields_of
 from simplug.kernel.config import label_of, to_config
@@ -18,7 +19,7 @@ class Metric(Component, ABC):
 
     Attributes:
         task: What it scores: ``"retrieval"``, ``"classification"``, ``"verification"``, ``"open_set"``,
-            ``"clustering"`` or ``"training"``.
+            ``"clustering"``, ``"probe"`` or ``"training"``.
         maximize: Whether higher is better.
     """
 
@@ -137,6 +138,34 @@ class ClusteringMetric(Metric):
     @abstractmethod
     def score(self, labels: np.ndarray, clusters: np.ndarray) -> float:
         """Return the score of (n,) numbers of clusters, given (n,) labels; n is at least 1."""
+
+
+class ProbeMetric(Metric):
+    """A score of a plain classifier that learns from the embeddings of a gallery, one value a query.
+
+    The embeddings are frozen: what the classifier can do says what is in them.
+    """
+
+    task: ClassVar[str] = "probe"
+
+    @abstractmethod
+    def score(
+        self,
+        gallery: np.ndarray,
+        gallery_labels: np.ndarray,
+        queries: np.ndarray,
+        labels: np.ndarray,
+        distance: Distance,
+    ) -> np.ndarray:
+        """Return the (q,) scores of queries, such as 1 where the classifier is right and 0 where it is not.
+
+        Args:
+            gallery: (n, d) float32 embeddings to learn from, as the model gives them.
+            gallery_labels: (n,) int64 labels of them; at least two differ.
+            queries: (q, d) float32 embeddings to classify.
+            labels: (q,) int64 labels of the queries, each of them one of the gallery.
+            distance: How far two embeddings are apart, for classifiers that ask.
+        """
 
 
 class TrainingMetric(Metric):

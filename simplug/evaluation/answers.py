@@ -13,7 +13,7 @@ from simplug.api.metric import Metric
 from simplug.evaluation.clustering import evaluate_clustering
 from simplug.evaluation.embeddings import evaluate_embeddings
 from simplug.evaluation.open_set import evaluate_open_set
-from simplug.evaluation.scores import RetrievalScores, Scores
+from simplug.evaluation.scores import QueryScores, Scores
 from simplug.evaluation.verification import evaluate_verification
 
 
@@ -67,7 +67,7 @@ class Answers:
         matched_labels: (q,) int64 labels of the matches, whatever their distance.
         matched_distances: (q,) float64 distances of the matches; inf where there is none.
         distance: How far two examples are apart.
-        retrieval: The scores of the neighbours; None where no retrieval metric was wanted.
+        by_query: The scores of metrics of retrieval and probes, as far as they were wanted.
         metrics: The metrics of all tasks.
         seed: Of the clusters.
     """
@@ -78,7 +78,7 @@ class Answers:
     matched_labels: np.ndarray
     matched_distances: np.ndarray
     distance: Distance
-    retrieval: RetrievalScores | None
+    by_query: Sequence[QueryScores]
     metrics: Sequence[Metric]
     seed: int = 0
 
@@ -91,15 +91,13 @@ class Answers:
     def scores(self, queries: np.ndarray) -> list[Scores]:
         """Return the scores of some queries, by task.
 
-        What cannot be scored is left out: retrieval where the gallery holds the class of none of these queries, open
-        sets where it holds those of all or of none, and what :func:`score_among` leaves out.
+        What cannot be scored is left out: retrieval and probes where the gallery holds the class of none of these
+        queries, open sets where it holds those of all or of none, and what :func:`score_among` leaves out.
 
         Args:
             queries: (q,) booleans: which ones.
         """
-        made: list[Scores] = []
-        if self.retrieval is not None and self.retrieval.scored[queries].any():
-            made.append(self.retrieval.of(queries))
+        made: list[Scores] = [scores.of(queries) for scores in self.by_query if scores.scored[queries].any()]
         made += score_among(
             self.embeddings[queries], self.labels[queries], self.metrics, distance=self.distance, seed=self.seed
         )

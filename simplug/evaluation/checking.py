@@ -74,6 +74,23 @@ def numbers_of(name: str, given: Any) -> np.ndarray:
     return vectors
 
 
+def labelled(
+    name: str, embeddings: Any, labels_name: str, labels: Any, distance: Distance
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return embeddings as (n, d) float32, each of which the distance is defined for, and their (n,) int64 labels.
+
+    Raises:
+        InvalidInputError: As for :func:`embeddings_of` and :func:`labels_of`, or there are none, or their numbers
+            differ.
+    """
+    vectors = embeddings_of(name, embeddings, distance)
+    classes = labels_of(labels_name, labels)
+    require_lengths(**{name: vectors, labels_name: classes})
+    if not len(vectors):
+        raise InvalidInputError(f"{name} is empty; there is nothing to score")
+    return vectors, classes
+
+
 def labels_of(name: str, labels: Any) -> np.ndarray:
     """Return labels as (n,) int64.
 

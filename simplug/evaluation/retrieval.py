@@ -9,7 +9,7 @@ import numpy as np
 
 from simplug.api.distance import Distance
 from simplug.api.metric import RetrievalMetric
-from simplug.evaluation.checking import built_metrics, embeddings_of, labels_of, require_lengths
+from simplug.evaluation.checking import built_metrics, labelled, labels_of
 from simplug.evaluation.cores import cores
 from simplug.evaluation.ranked import Block, counts_of, score_in_blocks
 from simplug.evaluation.ranking import Gallery, Queries
@@ -63,7 +63,7 @@ def evaluate_retrieval(
     """
     built = list(built_metrics(metrics, RetrievalMetric).values())
     measure: Distance = registry_of("distance").build(distance)
-    vectors, classes = _labelled("queries", queries, "labels", labels, measure)
+    vectors, classes = labelled("queries", queries, "labels", labels, measure)
     if (gallery is None) != (gallery_labels is None):
         raise InvalidInputError("gallery and gallery_labels come together; one of them is None")
     if gallery is None:
@@ -72,7 +72,7 @@ def evaluate_retrieval(
         others, other_classes = vectors, classes
         rows: np.ndarray | None = np.arange(len(vectors))
     else:
-        others, other_classes = _labelled("gallery", gallery, "gallery_labels", gallery_labels, measure)
+        others, other_classes = labelled("gallery", gallery, "gallery_labels", gallery_labels, measure)
         if others.shape[1] != vectors.shape[1]:
             raise InvalidInputError(
                 f"queries have dimension {vectors.shape[1]} and the gallery {others.shape[1]}; both are the same"
@@ -95,18 +95,6 @@ def evaluate_retrieval(
         return ranked.hits(asked.some(block.which), min(block.depth, reachable))
 
     return score_in_blocks(built, classes, relevant, hits, at_once, average=average, parallel=True)
-
-
-def _labelled(
-    name: str, embeddings: Any, labels_name: str, labels: Any, distance: Distance
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return embeddings and their labels, checked."""
-    vectors = embeddings_of(name, embeddings, distance)
-    classes = labels_of(labels_name, labels)
-    require_lengths(**{name: vectors, labels_name: classes})
-    if not len(vectors):
-        raise InvalidInputError(f"{name} is empty; there is nothing to score")
-    return vectors, classes
 
 
 def _rows(given: Any, queries: int, gallery: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Self
 
 import numpy as np
 
@@ -51,11 +52,11 @@ class Scores(dict[str, float]):
         return bootstrap(self._sample, level=level, resamples=resamples, seed=seed)
 
 
-class RetrievalScores(Scores):
-    """Scores of ranked neighbours by the label of their metric, such as ``{"recall@1": 0.93}``.
+class QueryScores(Scores):
+    """Scores that are means of values of queries, by the label of their metric, such as ``{"knn_probe": 0.93}``.
 
-    Queries without a relevant record in the gallery are left out: no ranking could be right for them. Intervals draw
-    queries; with the macro average, a class none of whose queries is drawn is left out of that draw.
+    Queries without a record of their class in the gallery are left out: no answer could be right for them. Intervals
+    draw queries; with the macro average, a class none of whose queries is drawn is left out of that draw.
 
     Attributes:
         values_by_query: (q,) float64 values of the queries that were scored, by the label of the metric.
@@ -100,11 +101,11 @@ class RetrievalScores(Scores):
             for place, name in enumerate(names.tolist())
         }
 
-    def averaged(self, average: str) -> RetrievalScores:
+    def averaged(self, average: str) -> Self:
         """Return the same scores averaged over queries (``"micro"``) or over classes (``"macro"``)."""
-        return RetrievalScores(self.values_by_query, self.classes, self.scored, average)
+        return type(self)(self.values_by_query, self.classes, self.scored, average)
 
-    def of(self, queries: np.ndarray) -> RetrievalScores:
+    def of(self, queries: np.ndarray) -> Self:
         """Return the scores of some of the queries alone, such as those of classes that training has not seen.
 
         Args:
@@ -126,7 +127,7 @@ class RetrievalScores(Scores):
                 "nothing to score"
             )
         values = {label: values[kept] for label, values in self.values_by_query.items()}
-        return RetrievalScores(values, self.classes[kept], self.scored[mask], self.average)
+        return type(self)(values, self.classes[kept], self.scored[mask], self.average)
 
     def _of_draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Return the (b,) averages for (b, q) weights of the queries."""
@@ -144,6 +145,10 @@ class RetrievalScores(Scores):
             / np.count_nonzero(drawn, axis=1)
             for label, values in self.values_by_query.items()
         }
+
+
+class RetrievalScores(QueryScores):
+    """Scores of ranked neighbours by the label of their metric, such as ``{"recall@1": 0.93}``."""
 
 
 def checked_average(average: str) -> str:

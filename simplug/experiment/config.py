@@ -21,6 +21,7 @@ from simplug.api import (
 )
 from simplug.kernel.component import section
 from simplug.kernel.errors import ConfigError, Problem
+from simplug.kernel.registry import registry_of
 
 
 @attrs.frozen
@@ -145,7 +146,8 @@ class EvaluateSection:
     metrics: tuple[Metric, ...] = components(
         "metric",
         default=("precision@1", "map@r", "r_precision", "roc_auc"),
-        doc="metrics of retrieval, verification, clustering, training, and of open sets with index.unknown_classes",
+        doc="metrics of retrieval, verification, clustering, training, probes, which learn from the gallery, and of open "
+        "sets with index.unknown_classes",
     )
     intervals: int = option(
         1000,
@@ -171,6 +173,46 @@ class EvaluateSection:
 
 
 @attrs.frozen
+class ProjectorSection:
+    """The dense layers behind the backbone; what is none, the loss says."""
+
+    layers: int | None = option(None, ge=1, doc="how many dense layers; all but the last end in a ReLU")
+    width: int | None = option(None, ge=1, doc="the units of every layer but the last")
+    dim: int | None = option(None, ge=1, doc="the units of the last layer, the length of a projection")
+    batch_norm: bool | None = option(None, doc="whether every layer but the last is batch-normalised")
+    output_batch_norm: bool | None = option(None, doc="whether the last layer is batch-normalised, too")
+
+
+@attrs.frozen
+class PredictorSection:
+    """The dense layers behind the projector on the side that learns; what is none, the loss says."""
+
+    layers: int | None = option(None, ge=1, doc="how many dense layers; all but the last end in a ReLU")
+    width: int | None = option(None, ge=1, doc="the units of every layer but the last")
+    batch_norm: bool | None = option(None, doc="whether every layer but the last is batch-normalised")
+
+
+@attrs.frozen
+class SelfSupervisedSection:
+    """What is trained behind the backbone with a loss that compares two views, such as simclr or byol.
+
+    It is no part of the embeddings: they are the backbone's.
+    """
+
+    projector: ProjectorSection | None = section(
+        ProjectorSection, doc="the layers between embeddings and loss; none: the loss compares the embeddings"
+    )
+    predictor: PredictorSection = section(PredictorSection, doc="further layers for simsiam and byol")
+    momentum: float | None = option(
+        None,
+        ge=0,
+        lt=1,
+        doc="the share of itself that the slowly moving copy keeps at each step, for byol and for self_supervised with "
+        "symmetric = false; none: 0.99",
+    )
+
+
+@attrs.frozen
 class MadeWithSection:
     """Versions and providers that wrote a resolved config; they are compared, and a difference is only noted."""
 
@@ -188,6 +230,10 @@ class RunConfig:
     augmenter: Augmenter | None = component("augmenter", default=None, doc="how training inputs are varied")
     backbone: Backbone = component("backbone", default="small_cnn", doc="the network")
     loss: Loss = component("loss", default="multi_similarity", doc="what training minimises")
+    self_supervised: SelfSupervisedSection | None = option(
+        None,
+        doc="what stands behind the backbone for a loss that compares two views; none: what its paper has, smaller",
+    )
     train: TrainSection = section(TrainSection, doc="how long, and how")
     index: IndexSection = section(IndexSection, doc="the gallery")
     calibrate: CalibrateSection = section(CalibrateSection, doc="the distance beyond which a query is unknown")
@@ -201,3 +247,7 @@ class RunConfig:
                 f"names {', '.join(map(str, both))}, and so does split.train_classes: a class is met, or it is not"
             )
             raise ConfigError([Problem("index.unknown_classes", mistake)])
+        if self.self_supervised is not None and self.loss.compares != "views":
+            name = registry_of("loss").name_of(type(self.loss))
+            mistake = f"is for losses that compare two views, and {name} compares {self.loss.compares}; leave it out"
+            raise ConfigError([Problem("self_supervised", mistake)])

@@ -45,7 +45,7 @@ def deal(config: RunConfig, folds: int) -> Folds:
     if folds < 2:
         raise InvalidInputError(f"folds is {folds}; there are at least two: one is judged, the others are trained on")
     for metric in config.evaluate.metrics:
-        if metric.task == "open_set":
+        if metric.task in {"open_set", "probe"}:
             mistake = f"{metric.label} asks for a gallery, and examples of a fold are looked up among each other"
             raise ConfigError([Problem("evaluate.metrics", mistake)])
     data = config.dataset.load()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -12,12 +12,13 @@ import numpy as np
 
 from simplug.api import Metric
 from simplug.api.pair_counts import PairCounts
-from simplug.evaluation.answers import Answers, in_order, of_task
+from simplug.evaluation.answers import in_order, of_task
 from simplug.evaluation.matches import confusion
 from simplug.evaluation.pairs import count_pairs
-from simplug.evaluation.scores import RetrievalScores, Scores
+from simplug.evaluation.scores import QueryScores, Scores
 from simplug.evaluation.verification import VerificationScores
 from simplug.experiment.selection import Selection
+from simplug.index.answering import answers
 from simplug.index.index import Index
 from simplug.index.neighbors import Neighbors
 from simplug.kernel.errors import InvalidInputError
@@ -42,8 +43,8 @@ class Evaluation:
             called unknown where the gallery has not got it) and of queries called unknown.
         intervals: For each group, the 95 % bootstrap interval of scores by their label; empty where none were wanted.
             Scores of clusters and of the space of the embeddings have none.
-        per_class: For each label of the test split: the number of queries, and each retrieval metric, matching
-            accuracy and share of unknown over its queries.
+        per_class: For each label of the test split: the number of queries, and each metric of retrieval and of probes,
+            matching accuracy and share of unknown over its queries.
         pairs: The distances of pairs within the test split, counted; None where it has no positive or no negative pair.
         embeddings: (q, d) float32, of the test split.
         distances: (q,) float64 distances of the matches, whatever the cut point; inf where a query has no neighbour.
@@ -89,15 +90,27 @@ def evaluate(
     selection.require_unknown(metrics)
     labels = selection.test.labels
     matched: np.ndarray = index.match(embeddings, cutpoint="optimal", no_match_label=UNKNOWN)
-    answers = _answers(index, embeddings, selection, metrics, seed)
-    decisions = _decisions(matched, labels, answers.known)
+    calibration = index.calibration
+    if calibration is None:
+        raise InvalidInputError("the index is not calibrated; call calibrate first")
+    found = answers(
+        index,
+        embeddings,
+        labels,
+        metrics,
+        known=np.isin(labels, selection.known),
+        k=calibration.k,
+        matcher=calibration.matcher,
+        seed=seed,
+    )
+    decisions = _decisions(matched, labels, found.known)
     # Of many classes, the adjusted scores of a thousand resamples would take hours.
     clusters = {metric.label for metric in of_task(metrics, "clustering")}
     groups: dict[str, dict[str, float]] = {}
     intervals: dict[str, dict[str, tuple[float, float]]] = {}
     pairs = None
     for name, mask in selection.groups.items():
-        parts = answers.scores(mask)
+        parts = found.scores(mask)
         if mask.all():
             pairs = next((part.counts for part in parts if isinstance(part, VerificationScores)), None)
         decided = decisions.of(mask)
@@ -108,43 +121,21 @@ def evaluate(
     return Evaluation(
         groups=groups,
         intervals=intervals,
-        per_class=_per_class(answers.retrieval, decisions),
+        per_class=_per_class(found.by_query, decisions),
         pairs=pairs or _pairs(index, embeddings, labels),
         embeddings=embeddings,
-        distances=answers.matched_distances,
+        distances=found.matched_distances,
         confusion=confusion(labels, matched, selection.classes, unknown=UNKNOWN),
         matched=matched,
         neighbors=index.lookup(embeddings, k=SHOWN_NEIGHBORS),
     )
 
 
-def _answers(
-    index: Index, embeddings: np.ndarray, selection: Selection, metrics: Sequence[Metric], seed: int
-) -> Answers:
-    labels = selection.test.labels
-    calibration = index.calibration
-    if calibration is None:
-        raise InvalidInputError("the index is not calibrated; call calibrate first")
-    retrieval = of_task(metrics, "retrieval")
-    matched, distances = index.matches(embeddings, k=calibration.k, matcher=calibration.matcher)
-    return Answers(
-        embeddings=embeddings,
-        labels=labels,
-        known=np.isin(labels, selection.known),
-        matched_labels=matched,
-        matched_distances=distances,
-        distance=index.distance,
-        retrieval=index.evaluate_retrieval(embeddings, labels, retrieval) if retrieval else None,
-        metrics=metrics,
-        seed=seed,
-    )
-
-
-def _decisions(matched: np.ndarray, labels: np.ndarray, known: np.ndarray) -> RetrievalScores:
-    """Return shares of queries as what they are: means of values of queries, like scores of their neighbours."""
+def _decisions(matched: np.ndarray, labels: np.ndarray, known: np.ndarray) -> QueryScores:
+    """Return shares of queries as what they are: means of values of queries."""
     right = np.where(known, matched == labels, matched == UNKNOWN)
     values = (right.astype(np.float64), (matched == UNKNOWN).astype(np.float64))
-    return RetrievalScores(dict(zip(_DECISIONS, values, strict=True)), labels, np.ones(len(labels), dtype=bool))
+    return QueryScores(dict(zip(_DECISIONS, values, strict=True)), labels, np.ones(len(labels), dtype=bool))
 
 
 def _intervals(
@@ -158,14 +149,18 @@ def _intervals(
     return {label: found[label] for label in shown if label in found and all(map(math.isfinite, found[label]))}
 
 
-def _per_class(retrieval: RetrievalScores | None, decisions: RetrievalScores) -> dict[int, dict[str, float]]:
-    scored = retrieval.per_class() if retrieval is not None else {}
+def _per_class(by_query: Sequence[QueryScores], decisions: QueryScores) -> dict[int, dict[str, float]]:
+    scored = [scores.per_class() for scores in by_query]
     names, sizes = np.unique(decisions.classes, return_counts=True)
     counts = dict(zip(names.tolist(), sizes.tolist(), strict=True))
     return {
-        label: {"queries": counts[label], **scored.get(label, {}), **decided}
+        label: {"queries": counts[label], **_merged(scores.get(label, {}) for scores in scored), **decided}
         for label, decided in decisions.per_class().items()
     }
+
+
+def _merged(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    return {name: value for part in parts for name, value in part.items()}
 
 
 def _pairs(index: Index, embeddings: np.ndarray, labels: np.ndarray) -> PairCounts | None:

@@ -8,11 +8,12 @@ from typing import Any
 import attrs
 import numpy as np
 
-from simplug.api import Matcher, VerificationMetric
+from simplug.api import Matcher, ProbeMetric, VerificationMetric
 from simplug.evaluation import pair_calibration
 from simplug.evaluation.calibration import Calibration
 from simplug.evaluation.checking import built_metrics
-from simplug.evaluation.scores import RetrievalScores, Scores
+from simplug.evaluation.probes import PROBES
+from simplug.evaluation.scores import QueryScores, RetrievalScores, Scores
 from simplug.evaluation.verification import VerificationScores
 from simplug.index import folder, judging, validation
 from simplug.index.maintained import MaintainedIndex
@@ -264,6 +265,32 @@ class JudgedIndex(MaintainedIndex):
         chosen: Matcher = registry_of("matcher").build(matcher)
         with self._reading() as state:
             return judging.evaluate_open_set(state, vectors, classes, metrics, k, chosen)
+
+    def evaluate_probe(
+        self, queries: Any, labels: Any, metrics: Sequence[Any] = PROBES, *, average: str = "micro"
+    ) -> QueryScores:
+        """Score plain classifiers that learn from the records and classify queries.
+
+        They learn from the embeddings of all records with a label, which are in memory together meanwhile.
+
+        Args:
+            queries: (q, d) finite numbers, none of them a record of the index.
+            labels: (q,) their labels; a query whose label no record has is left out of the scores.
+            metrics: Probes, by name such as ``"linear_probe"``, as tables or instances.
+            average: ``"micro"``, over queries, or ``"macro"``, over classes.
+
+        Returns:
+            The score of each metric by its label, a dict, which also has the values of the queries, of each class, of
+            some of the queries, and intervals.
+
+        Raises:
+            InvalidInputError: The records have a single label, or that of no query; or an argument is unusable.
+            ArtifactError: A record is damaged.
+        """
+        vectors, classes = self._judged(queries, labels, "queries")
+        built = built_metrics(metrics, ProbeMetric)
+        with self._reading() as state:
+            return judging.evaluate_probe(state, vectors, classes, built, average)
 
     def evaluate_classification(
         self,

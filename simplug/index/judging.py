@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from simplug.api import Matcher, Metric, VerificationMetric
+from simplug.api import Matcher, Metric, ProbeMetric, VerificationMetric
 from simplug.evaluation import calibration as calibrating
 from simplug.evaluation import matches as matching
 from simplug.evaluation.calibration import OPTIMAL, Calibration, CutPoint
@@ -17,8 +17,9 @@ from simplug.evaluation.open_set import require_known_and_unknown
 from simplug.evaluation.pair_blocks import Examples
 from simplug.evaluation.pair_calibration import PAIR_METRIC
 from simplug.evaluation.pairs import require_both_kinds
+from simplug.evaluation.probes import score_probes
 from simplug.evaluation.ranked import Block, counts_of, score_in_blocks
-from simplug.evaluation.scores import RetrievalScores, Scores
+from simplug.evaluation.scores import QueryScores, RetrievalScores, Scores
 from simplug.evaluation.verification import VerificationScores, score_pairs
 from simplug.index.filters import Filter
 from simplug.index.neighbors import Neighbors
@@ -35,7 +36,7 @@ _RANKED = 1 << 21
 """How many neighbours of queries that are evaluated are in memory at once."""
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Ids, distances and labels of neighbours, (q, k) each."""
+"""Three columns, such as ids, distances and labels of neighbours, (q, k) each."""
 
 
 def neighbors(state: State, queries: np.ndarray, k: int, where: Filter | None = None) -> Arrays:
@@ -172,9 +173,7 @@ def evaluate_verification(
     query_ids: np.ndarray | None,
 ) -> VerificationScores:
     """Score the pairs of queries and labelled records, none with itself where `query_ids` says who a query is."""
-    rows, ids, classes = state.directory.records()
-    kept = (classes != UNLABELED) & ~np.isin(rows, list(state.damaged))
-    rows, ids, classes = rows[kept], ids[kept], classes[kept]
+    rows, ids, classes = _labelled_records(state)
     own = None
     if query_ids is not None:
         order = np.argsort(ids)
@@ -188,6 +187,14 @@ def evaluate_verification(
             yield Examples(state.embeddings(rows[part]), classes[part], ids=ids[part])
 
     return score_pairs(metrics, state.recipe.distance, Examples(queries, labels, ids=query_ids), blocks(), len(rows))
+
+
+def evaluate_probe(
+    state: State, queries: np.ndarray, labels: np.ndarray, metrics: Mapping[str, ProbeMetric], average: str
+) -> QueryScores:
+    """Score classifiers that learn from all records with a label."""
+    rows, _, classes = _labelled_records(state)
+    return score_probes(metrics, queries, labels, state.embeddings(rows), classes, state.recipe.distance, average)
 
 
 def evaluate_open_set(
@@ -212,6 +219,13 @@ def evaluate_matches(
         name: matching.score_matches(labels, matched_labels, matched_distances, point.distance, metrics)  # type: ignore[arg-type]
         for name, point in points.items()
     }
+
+
+def _labelled_records(state: State) -> Arrays:
+    """Return rows, ids and labels of the records that have a label and can be read."""
+    rows, ids, classes = state.directory.records()
+    kept = (classes != UNLABELED) & ~np.isin(rows, list(state.damaged))
+    return rows[kept], ids[kept], classes[kept]
 
 
 def _without(found: Neighbors, ids: np.ndarray) -> Neighbors:

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 
 from simplug.api import InvalidInputError, Matcher, Metric
-from simplug.evaluation.answers import Answers, of_task
+from simplug.evaluation.answers import Answers
 from simplug.evaluation.checking import labels_of
+from simplug.index.answering import answers
 from simplug.kernel.registry import REGISTRIES
 from simplug.learn.event_file import EventFile
 from simplug.learn.labelled import DistanceLike, Labelled, distance_of, own_index, similarity_model
@@ -36,8 +37,9 @@ class EvaluationCallback(keras.callbacks.Callback):  # type: ignore[misc]
         query_labels: (q,) integer labels, from 0 up.
         gallery: (n, ...) inputs of the model, among which the neighbours of the queries are found; no query among them.
         gallery_labels: (n,) integer labels, from 0 up.
-        metrics: Metrics of retrieval, verification (pairs of queries), clustering, training and open sets, by name, as
-            tables or instances. For those of open sets, a query is unknown when the gallery does not hold its class.
+        metrics: Metrics of retrieval, verification (pairs of queries), clustering, training, open sets, and probes that
+            learn from the gallery; by name, as tables or instances. For those of open sets, a query is unknown when the
+            gallery does not hold its class.
         known_classes: Labels that the model is trained on; None leaves out scores of known and unknown classes apart.
         every: Every so many epochs the model is scored, and at the last one of ``fit``; the logs of the others have no
             scores.
@@ -69,7 +71,9 @@ class EvaluationCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._queries = Labelled.of(queries, query_labels, "queries")
         self._gallery = Labelled.of(gallery, gallery_labels, "gallery")
         self._in_gallery = np.isin(self._queries.labels, self._gallery.labels)
-        self._metrics = _scorable([REGISTRIES["metric"].build(metric) for metric in metrics], self._in_gallery)
+        self._metrics = _scorable(
+            [REGISTRIES["metric"].build(metric) for metric in metrics], self._in_gallery, self._gallery.labels
+        )
         self._groups = _groups(self._queries.labels, known_classes)
         self._every = _positive("every", every)
         self._k = _positive("k", k)
@@ -85,11 +89,11 @@ class EvaluationCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Score the model, when it is time, and put the scores into the logs."""
         if (epoch + 1) % self._every and epoch + 1 != self.params.get("epochs"):
             return
-        answers = self._answers()
+        found = self._answers()
         scores = {
             f"val_{prefix}{label}": value
             for prefix, mask in self._groups.items()
-            for label, value in answers.values(mask).items()
+            for label, value in found.values(mask).items()
         }
         if logs is not None:
             logs.update(scores)
@@ -102,15 +106,11 @@ class EvaluationCallback(keras.callbacks.Callback):  # type: ignore[misc]
             self._events.close()
 
     def _answers(self) -> Answers:
-        distance = distance_of(self.model, self._distance)
         embeddings, labels = self.model.embed(self._queries.inputs), self._queries.labels
-        retrieval = of_task(self._metrics, "retrieval")
-        with own_index(self.model, self._gallery, distance) as index:
-            matched, distances = index.matches(embeddings, k=self._k, matcher=self._matcher)
-            scores = index.evaluate_retrieval(embeddings, labels, retrieval) if retrieval else None
-        return Answers(
-            embeddings, labels, self._in_gallery, matched, distances, distance, scores, metrics=self._metrics
-        )
+        with own_index(self.model, self._gallery, distance_of(self.model, self._distance)) as index:
+            return answers(
+                index, embeddings, labels, self._metrics, known=self._in_gallery, k=self._k, matcher=self._matcher
+            )
 
 
 def _groups(labels: np.ndarray, known_classes: Any) -> dict[str, np.ndarray]:
@@ -122,7 +122,7 @@ def _groups(labels: np.ndarray, known_classes: Any) -> dict[str, np.ndarray]:
     return groups
 
 
-def _scorable(metrics: list[Metric], in_gallery: np.ndarray) -> list[Metric]:
+def _scorable(metrics: list[Metric], in_gallery: np.ndarray, gallery_labels: np.ndarray) -> list[Metric]:
     if not metrics:
         raise InvalidInputError("no metric is given; name at least one")
     for metric in metrics:
@@ -131,8 +131,10 @@ def _scorable(metrics: list[Metric], in_gallery: np.ndarray) -> list[Metric]:
                 f"{metric.label} scores decisions at a cut point, which is chosen after training; name a metric of "
                 "another task here, such as 'precision@1'"
             )
-        if metric.task == "retrieval" and not in_gallery.any():
+        if metric.task in {"retrieval", "probe"} and not in_gallery.any():
             raise InvalidInputError(f"{metric.label}: the gallery holds the class of none of the queries")
+        if metric.task == "probe" and len(np.unique(gallery_labels)) < 2:
+            raise InvalidInputError(f"{metric.label} learns to tell classes apart; the gallery holds a single one")
         if metric.task == "open_set" and (in_gallery.all() or not in_gallery.any()):
             raise InvalidInputError(
                 f"{metric.label} tells queries of classes that the gallery holds from others; these are all of one kind"

@@ -13,7 +13,8 @@ import numpy as np
 import simplug.api.layers  # noqa: F401 - registers the layers that a saved model may hold
 from simplug.api import Component, Distance, Examples, InvalidInputError, Loss
 from simplug.evaluation.calibration import Calibration
-from simplug.evaluation.scores import RetrievalScores, Scores
+from simplug.evaluation.probes import PROBES
+from simplug.evaluation.scores import QueryScores, RetrievalScores, Scores
 from simplug.evaluation.verification import VerificationScores
 from simplug.index.index import Index
 from simplug.index.neighbors import Neighbors
@@ -326,6 +327,12 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
     ) -> Scores:
         """Score how unknown inputs are told from known; `options` as for :meth:`simplug.Index.evaluate_open_set`."""
         return self.gallery.evaluate_open_set(self.embed(x, verbose=verbose), y, metrics, **options)
+
+    def evaluate_probe(
+        self, x: Any, y: Any, metrics: Sequence[Any] = PROBES, *, verbose: int = 0, **options: Any
+    ) -> QueryScores:
+        """Score classifiers that learn from the records; `options` as for :meth:`simplug.Index.evaluate_probe`."""
+        return self.gallery.evaluate_probe(self.embed(x, verbose=verbose), y, metrics, **options)
 
     def evaluate_classification(self, x: Any, y: Any, *, verbose: int = 0, **options: Any) -> Any:
         """Score the matches of inputs at each cut point; see :meth:`simplug.Index.evaluate_classification`.

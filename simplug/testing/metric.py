@@ -23,12 +23,12 @@ class MetricSuite(ComponentSuite):
     number_of_checks: ClassVar[int] = 27
 
     def test_it_scores_a_task(self, component: Metric) -> None:
-        """Retrieval, classification, verification, open_set, clustering or training, by the contract of that task."""
+        """Retrieval, classification, verification, open_set, clustering, probe or training, by its contract."""
         assert component.task in CASES
         assert isinstance(component, CASES[component.task].contract)
 
     def test_a_perfect_result_has_the_best_value(self, component: Metric) -> None:
-        """Every relevant record first; no wrong decision; no negative pair near; each cluster a class."""
+        """Every relevant record first; no wrong decision; no negative pair near; each cluster a class; classes apart."""
         cases = _cases(component)
         value = _score(component, cases.perfect())
         if cases.has_best:
@@ -55,19 +55,19 @@ class MetricSuite(ComponentSuite):
         assert (values <= (1 if cases.has_best else np.inf)).all()
 
     def test_there_is_a_value_for_each_query_or_threshold(self, component: Metric) -> None:
-        """(q,) for retrieval; the shape of the counts, of any rank, for classification; else one float."""
+        """(q,) for retrieval and probes; the shape of the counts, of any rank, for classification; else one float."""
         cases = _cases(component)
         case = cases.random()
         if not cases.many:
             assert isinstance(component.score(*case), float)  # type: ignore[attr-defined]
             return
-        case = tuple(part[:12] for part in case)
+        case = cases.first(case, 12)
         assert _score(component, case).shape == (12,)
         if isinstance(component, ClassificationMetric):
             assert _score(component, tuple(part.reshape(3, 4) for part in case)).shape == (3, 4)
             assert _score(component, tuple(part[0] for part in case)).shape == ()
         else:
-            assert _score(component, tuple(part[:0] for part in case)).shape == (0,)
+            assert _score(component, cases.first(case, 0)).shape == (0,)
 
     def test_the_order_of_the_queries_does_not_matter(self, component: Metric) -> None:
         """Each value depends on its own query or threshold alone; of distances of pairs, their order alone matters."""
@@ -86,7 +86,7 @@ class MetricSuite(ComponentSuite):
             assert (_sign(component) * (_score(component, better) - values) >= -1e-12).all()
 
     def test_what_lies_beyond_its_view_does_not_count(self, component: Metric) -> None:
-        """Neighbours beyond the depth; ten times as many of each; the numbers of clusters."""
+        """Neighbours beyond the depth; ten times as many of each; the numbers of clusters and classes."""
         for one, other in _cases(component).alike():
             np.testing.assert_allclose(_score(component, other), _score(component, one), rtol=1e-6, atol=1e-12)
 

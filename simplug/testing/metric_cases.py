@@ -15,11 +15,13 @@ from simplug.api import (
     OpenSetMetric,
     PairCounts,
     PairSummary,
+    ProbeMetric,
     RetrievalMetric,
     TrainingMetric,
     VerificationMetric,
 )
 from simplug.api.pair_counts import Distances
+from simplug.kernel.registry import registry_of
 from simplug.testing.batches import embeddings, labels, shuffled
 
 Case = tuple[Any, ...]
@@ -61,6 +63,10 @@ class Cases(ABC):
     @abstractmethod
     def reordered(self, case: Case) -> tuple[Case, np.ndarray | None]:
         """Return the same result in another order, and that order where there is a value for each place in it."""
+
+    def first(self, case: Case, count: int) -> Case:
+        """Return the first places of a result that has a value for each; here, of every part of it."""
+        return tuple(part[:count] for part in case)
 
     @abstractmethod
     def improved(self, case: Case) -> list[Case]:
@@ -323,6 +329,67 @@ class ClusteringCases(Cases):
         return clusters
 
 
+class ProbeCases(Cases):
+    """Embeddings of a gallery with their labels, of queries with theirs, and a distance."""
+
+    contract = ProbeMetric
+    many = True
+    has_worst = True
+
+    def perfect(self) -> Case:
+        """Classes far apart."""
+        return self._case(spread=0.1)
+
+    def worst(self) -> Case:
+        """Classes far apart, and every query is where another class is."""
+        gallery, classes, queries, truth, distance = self._case(spread=0.1)
+        return gallery, classes, queries, (truth + 1) % 5, distance
+
+    def random(self) -> Case:
+        """Classes that lie in each other."""
+        return self._case(spread=2.0)
+
+    def reordered(self, case: Case) -> tuple[Case, np.ndarray | None]:
+        """The queries in another order."""
+        gallery, classes, queries, truth, distance = case
+        order = shuffled(len(queries))
+        return (gallery, classes, queries[order], truth[order], distance), order
+
+    def first(self, case: Case, count: int) -> Case:
+        """The first queries; the gallery stays."""
+        gallery, classes, queries, truth, distance = case
+        return gallery, classes, queries[:count], truth[:count], distance
+
+    def improved(self, case: Case) -> list[Case]:
+        """Queries in the middle of their class, far from the others."""
+        gallery, classes, _, truth, distance = self.perfect()
+        return [(gallery, classes, self._middles()[truth], truth, distance)]
+
+    def alike(self) -> list[tuple[Case, Case]]:
+        """The classes under other numbers."""
+        gallery, classes, queries, truth, distance = case = self.random()
+        return [(case, (gallery, 100 - 3 * classes, queries, 100 - 3 * truth, distance))]
+
+    def little(self) -> list[Case]:
+        """Two examples to learn from, apart and in one place."""
+        *_, distance = self.perfect()
+        pair, queries = np.array([4, 7]), np.eye(3, dtype=np.float32)
+        truth = np.array([4, 7, 4])
+        return [(some, pair, queries, truth, distance) for some in (queries[:2], np.ones((2, 3), np.float32))]
+
+    def _case(self, spread: float) -> Case:
+        rng = np.random.default_rng(0)
+        classes, truth = labels(5, 12), labels(5, 40)
+        gallery, queries = (
+            (self._middles()[some] + spread * rng.normal(size=(len(some), 8))).astype(np.float32)
+            for some in (classes, truth)
+        )
+        return gallery, classes, queries, truth, registry_of("distance").build("cosine")
+
+    def _middles(self) -> np.ndarray:
+        return 4 * np.eye(5, 8, dtype=np.float32)
+
+
 class TrainingCases(Cases):
     """Embeddings, and the distances of their pairs in short."""
 
@@ -379,6 +446,7 @@ CASES: dict[str, type[Cases]] = {
     "verification": VerificationCases,
     "open_set": OpenSetCases,
     "clustering": ClusteringCases,
+    "probe": ProbeCases,
     "training": TrainingCases,
 }
 """The cases of each task."""

@@ -53,6 +53,14 @@ class TestIdentificationAtFalseAlarm(MetricSuite):
     name = "identification_at_false_alarm"
 
 
+class TestKnnProbe(MetricSuite):
+    name = "knn_probe"
+
+
+class TestLinearProbe(MetricSuite):
+    name = "linear_probe"
+
+
 class TestMapAtK(MetricSuite):
     name = "map_at_k"
 

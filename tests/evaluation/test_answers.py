@@ -33,7 +33,7 @@ def answers():
         index.add(gallery, labels=classes)
         matched, distances = index.matches(queries)
     retrieval = evaluate_retrieval(queries, labels, gallery, classes, metrics=of_task(METRICS, "retrieval"))
-    return Answers(queries, labels, labels < 4, matched, distances, COSINE, retrieval, METRICS)
+    return Answers(queries, labels, labels < 4, matched, distances, COSINE, [retrieval], METRICS)
 
 
 def test_all_queries_are_scored_by_every_metric_in_the_order_of_the_metrics(answers):
@@ -44,7 +44,7 @@ def test_all_queries_are_scored_by_every_metric_in_the_order_of_the_metrics(answ
         **evaluate_open_set(answers.matched_distances, y < 4, answers.right, ["unknown_auroc"]),
         **evaluate_clustering(x, y, ["ami"]),
         **evaluate_embeddings(x, y, ["effective_rank"]),
-        **answers.retrieval,
+        **answers.by_query[0],
     }
     found = answers.values(every)
     assert list(found) == [metric.label for metric in METRICS]
@@ -85,6 +85,6 @@ def test_a_score_that_is_no_number_is_left_out():
 def test_a_query_without_a_match_is_not_right():
     none = Answers(
         np.eye(2, dtype="float32"), np.array([-1, 3]), np.array([False, True]), np.array([-1, 3]),
-        np.array([np.inf, 0.5]), COSINE, None, METRICS
+        np.array([np.inf, 0.5]), COSINE, [], METRICS
     )  # fmt: skip
     assert none.right.tolist() == [False, True]

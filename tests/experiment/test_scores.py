@@ -7,6 +7,7 @@ import pytest
 
 import simplug
 from simplug.api import DataError, Split
+from simplug.evaluation import evaluate_probe
 from simplug.experiment.scores import as_json, evaluate, score_table
 from simplug.experiment.selection import Selection
 from simplug.kernel.errors import InvalidInputError
@@ -107,6 +108,17 @@ def test_pairs_and_distances_are_kept_for_pictures(index, selection):
         assert found.pairs.all_negatives == 60 * 59 // 2 - same
     np.testing.assert_array_equal(without.distances, index.matches(TEST[0])[1])
     np.testing.assert_array_equal(without.embeddings, TEST[0])
+
+
+def test_probes_learn_from_the_gallery_and_have_intervals(index, selection):
+    found = evaluate(index, TEST[0], selection, build("linear_probe", "knn_probe"), resamples=50)
+    expected = evaluate_probe(TEST[0], TEST[1], *GALLERY).of(TEST[1] < 3)
+    for label, value in expected.items():
+        assert found.groups["seen"][label] == value
+        low, high = found.intervals["seen"][label]
+        assert low <= value <= high
+    assert found.per_class[3]["knn_probe"] == found.groups["unseen"]["knn_probe"]
+    assert "linear_probe" not in found.groups["unknown"]
 
 
 def test_a_test_split_of_one_class_has_no_pairs(index, selection):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import simplug
-from simplug.evaluation import evaluate_embeddings, evaluate_retrieval, evaluate_verification
+from simplug.evaluation import evaluate_embeddings, evaluate_probe, evaluate_retrieval, evaluate_verification
 from simplug.kernel.errors import InvalidInputError
 
 CENTERS = 3 * np.eye(6, dtype="float32")
@@ -46,7 +46,7 @@ def followed(model, tmp_path_factory):
     callback = simplug.callbacks.EvaluationCallback(
         *TEST,
         *GALLERY,
-        metrics=["precision@1", "map@r", "roc_auc", "mean_positive_distance", "effective_rank"],
+        metrics=["precision@1", "map@r", "roc_auc", "mean_positive_distance", "effective_rank", "knn_probe"],
         known_classes=range(4),
         log_dir=folder,
     )
@@ -55,7 +55,7 @@ def followed(model, tmp_path_factory):
 
 def test_the_history_has_the_scores_of_each_epoch(followed):
     _, history, _ = followed
-    labels = ("precision@1", "map@r", "roc_auc", "mean_positive_distance", "effective_rank")
+    labels = ("precision@1", "map@r", "roc_auc", "mean_positive_distance", "effective_rank", "knn_probe")
     expected = {"loss", *(f"val_{prefix}{label}" for prefix in ("", "known_", "unknown_") for label in labels)}
     assert set(history) == expected
     assert all(len(values) == 3 for values in history.values())
@@ -71,6 +71,8 @@ def test_the_scores_are_those_of_the_model_at_the_end_of_the_epoch(followed):
     assert history["val_unknown_precision@1"][-1] == pytest.approx(part["precision@1"])
     pairs = evaluate_verification(queries[~unknown], TEST[1][~unknown], metrics=["roc_auc"])
     assert history["val_known_roc_auc"][-1] == pytest.approx(pairs["roc_auc"])
+    votes = evaluate_probe(queries[unknown], TEST[1][unknown], gallery, GALLERY[1], metrics=["knn_probe"])
+    assert history["val_unknown_knn_probe"][-1] == pytest.approx(votes["knn_probe"])
     space = evaluate_embeddings(queries, TEST[1], ["effective_rank"])
     assert history["val_effective_rank"][-1] == pytest.approx(space["effective_rank"], rel=1e-6)
 
@@ -143,6 +145,7 @@ def test_open_sets_are_scored_against_the_classes_of_the_gallery(model):
         ({"metrics": ["f1"]}, "f1 scores decisions at a cut point, which is chosen after training"),
         ({"metrics": []}, "no metric is given"),
         ({"metrics": ["unknown_auroc"]}, "unknown_auroc tells queries of classes that the gallery holds from others"),
+        ({"metrics": ["linear_probe"], "gallery_labels": np.full(60, 1)}, "linear_probe learns to tell classes apart"),
         ({"gallery_labels": np.full(60, 9)}, "the gallery holds the class of none of the queries"),
         ({"query_labels": TEST[1][:-1]}, "there are 60 queries and 59 labels of them"),
         ({"query_labels": TEST[1] - 1}, "labels of the queries hold -1"),

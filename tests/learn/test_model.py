@@ -139,6 +139,8 @@ def test_pairs_and_open_sets_are_scored_as_the_index_scores_their_embeddings(fit
     pairs = model.evaluate_verification(x[180:], y[180:], ["roc_auc", "eer"])
     assert pairs == model.gallery.evaluate_verification(model.embed(x[180:]), y[180:], ["roc_auc", "eer"])
     assert pairs["roc_auc"] > 0.8
+    probes = model.evaluate_probe(x[180:], y[180:], ["knn_probe"])
+    assert probes == model.gallery.evaluate_probe(model.embed(x[180:]), y[180:], ["knn_probe"])
     strangers = np.where(y[180:] == 3, 9, y[180:])
     scores = model.evaluate_open_set(x[180:], strangers, k=3, matcher="majority_vote")
     assert scores == model.gallery.evaluate_open_set(model.embed(x[180:]), strangers, k=3, matcher="majority_vote")
