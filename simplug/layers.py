@@ -4,22 +4,4 @@ Importing this module imports Keras and registers the layers with it: do so befo
 them is loaded with ``keras.saving.load_model``. :func:`simplug.load` needs no such care.
 """
 
-from simplug.api.layers import (
-    EmbeddingHead,
-    GeneralizedMeanPooling1D,
-    GeneralizedMeanPooling2D,
-    Trunk,
-    encoder,
-    freeze,
-    multi_head_encoder,
-)
-
-__all__ = [
-    "EmbeddingHead",
-    "GeneralizedMeanPooling1D",
-    "GeneralizedMeanPooling2D",
-    "Trunk",
-    "encoder",
-    "freeze",
-    "multi_head_encoder",
-]
+from simplug.api.layers import *  # noqa: F403  # the contracts list these names, and this module is their public place

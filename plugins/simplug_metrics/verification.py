@@ -28,7 +28,7 @@ class RocAuc(VerificationMetric):
 
     def score(self, counts: PairCounts) -> float:
         """Return the area."""
-        false_accepts, true_accepts = _curve(counts)
+        false_accepts, true_accepts = counts.curve()
         return float(np.trapezoid(true_accepts, false_accepts))
 
 
@@ -47,12 +47,7 @@ class EqualErrorRate(VerificationMetric):
 
     def score(self, counts: PairCounts) -> float:
         """Return the rate."""
-        false_accepts, true_accepts = _curve(counts)
-        excess = false_accepts - (1 - true_accepts)
-        after = int(np.argmax(excess >= 0))
-        before = after - 1
-        share = -excess[before] / (excess[after] - excess[before])
-        return float(false_accepts[before] + share * (false_accepts[after] - false_accepts[before]))
+        return counts.equal_error().far
 
 
 @attrs.frozen
@@ -72,7 +67,7 @@ class TarAtFar(VerificationMetric):
 
     def score(self, counts: PairCounts) -> float:
         """Return the share."""
-        return _accepted_while(counts, self.far)
+        return counts.within_far(self.far).tar
 
 
 @attrs.frozen
@@ -91,7 +86,7 @@ class FnmrAtFmr(VerificationMetric):
 
     def score(self, counts: PairCounts) -> float:
         """Return the share."""
-        return 1 - _accepted_while(counts, self.fmr)
+        return 1 - counts.within_far(self.fmr).tar
 
 
 @attrs.frozen
@@ -114,17 +109,6 @@ class BestAccuracy(VerificationMetric):
     def score(self, counts: PairCounts) -> float:
         """Return the share."""
         positive, negative = (1, 1) if self.balanced else (counts.all_positives, counts.all_negatives)
-        false_accepts, true_accepts = _curve(counts)
+        false_accepts, true_accepts = counts.curve()
         right = positive * true_accepts + negative * (1 - false_accepts)
         return float(right.max() / (positive + negative))
-
-
-def _curve(counts: PairCounts) -> tuple[np.ndarray, np.ndarray]:
-    """Return the (t + 1,) FAR and TAR, from the threshold on that accepts nothing."""
-    return np.append(0.0, counts.accepted_negatives), np.append(0.0, counts.accepted_positives)
-
-
-def _accepted_while(counts: PairCounts, rate: float) -> float:
-    """Return TAR at the largest threshold at which FAR is at most this rate; 0 where there is none."""
-    false_accepts, true_accepts = _curve(counts)
-    return float(true_accepts[np.searchsorted(false_accepts, rate, side="right") - 1])

@@ -8,6 +8,21 @@ import numpy as np
 from simplug.kernel.errors import InvalidInputError
 
 
+@attrs.frozen
+class AcceptedPairs:
+    """What is accepted within a distance.
+
+    Attributes:
+        far: The false accept rate: the share of negative pairs within the distance.
+        tar: The true accept rate: the share of positive pairs within it.
+        distance: The threshold; NaN where it is below every distance, so that nothing is accepted.
+    """
+
+    far: float
+    tar: float
+    distance: float
+
+
 @attrs.frozen(eq=False)
 class PairCounts:
     """How many positive and how many negative pairs lie within each of some distances.
@@ -55,6 +70,33 @@ class PairCounts:
         """The (t,) shares of negative pairs within each threshold: the false accept rate, FAR."""
         rates: np.ndarray = self.negatives / max(self.all_negatives, 1)
         return rates
+
+    def curve(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (t + 1,) FAR and TAR, from a threshold below every distance on, which accepts nothing."""
+        return np.append(0.0, self.accepted_negatives), np.append(0.0, self.accepted_positives)
+
+    def within_far(self, far: float) -> AcceptedPairs:
+        """Return what the largest threshold accepts at which FAR is at most `far`, without interpolation."""
+        false_accepts, true_accepts = self.curve()
+        last = int(np.searchsorted(false_accepts, far, side="right")) - 1
+        return AcceptedPairs(float(false_accepts[last]), float(true_accepts[last]), self._threshold(last))
+
+    def equal_error(self) -> AcceptedPairs:
+        """Return where as many negative pairs are accepted as positive ones rejected.
+
+        Where no threshold makes the two rates equal, they are interpolated linearly between the two thresholds around
+        the crossing; the distance is that of the larger. There is at least one pair of each kind.
+        """
+        false_accepts, true_accepts = self.curve()
+        excess = false_accepts - (1 - true_accepts)
+        after = int(np.argmax(excess >= 0))
+        before = after - 1
+        share = -excess[before] / (excess[after] - excess[before])
+        error = float(false_accepts[before] + share * (false_accepts[after] - false_accepts[before]))
+        return AcceptedPairs(error, 1 - error, self._threshold(after))
+
+    def _threshold(self, place: int) -> float:
+        return float(self.thresholds[place - 1]) if place else float("nan")
 
 
 @attrs.frozen

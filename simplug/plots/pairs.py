@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from simplug.api.pair_counts import PairCounts
+from simplug.api.pair_counts import AcceptedPairs, PairCounts
 from simplug.kernel.errors import InvalidInputError
 from simplug.plots.style import MUTED, PAPER, RIGHT, WRONG, add_legend, name_axes, new_figure
 
@@ -22,20 +22,14 @@ _BINS = 60
 
 
 @attrs.frozen
-class RocPoint:
+class RocPoint(AcceptedPairs):
     """A point of a ROC curve that is reported.
 
     Attributes:
         name: Such as ``"EER"`` or ``"TAR@FAR=1e-3"``.
-        far: The false accept rate: the share of negative pairs within the threshold.
-        tar: The true accept rate: the share of positive pairs within it.
-        distance: The threshold.
     """
 
     name: str
-    far: float
-    tar: float
-    distance: float
 
 
 def roc_curve(counts: PairCounts) -> Figure:
@@ -134,34 +128,15 @@ def curve_points(counts: PairCounts, limit: int = 400) -> tuple[np.ndarray, np.n
 def reported_points(counts: PairCounts) -> list[RocPoint]:
     """Return the equal error rate, then the true accept rate at each of the common false accept rates.
 
-    The equal error rate is interpolated between the thresholds around it, the others are read at the largest threshold
-    that they allow, as the metrics ``eer`` and ``tar_at_far`` do. A rate below one in the number of negative pairs
+    They are the scores of the metrics ``eer`` and ``tar_at_far``. A rate below one in the number of negative pairs
     cannot be measured and is left out.
     """
-    far, tar = counts.accepted_negatives, counts.accepted_positives
-    points = [_equal_error(counts)]
+    points = [RocPoint(name="EER", **attrs.asdict(counts.equal_error()))]
     for rate in FALSE_ACCEPT_RATES:
-        if rate * counts.all_negatives < 1:
-            continue
-        last = int(np.searchsorted(far, rate, side="right")) - 1
-        name = f"TAR@FAR={rate:.0e}".replace("e-0", "e-")
-        if last < 0:
-            # Nothing may be accepted: the nearest pairs hold too many negative ones.
-            points.append(RocPoint(name, 0.0, 0.0, float("nan")))
-        else:
-            points.append(RocPoint(name, float(far[last]), float(tar[last]), float(counts.thresholds[last])))
+        if rate * counts.all_negatives >= 1:
+            name = f"TAR@FAR={rate:.0e}".replace("e-0", "e-")
+            points.append(RocPoint(name=name, **attrs.asdict(counts.within_far(rate))))
     return points
-
-
-def _equal_error(counts: PairCounts) -> RocPoint:
-    """Return where as many negative pairs are accepted as positive ones rejected."""
-    # Below every distance nothing is accepted.
-    far, tar = np.append(0.0, counts.accepted_negatives), np.append(0.0, counts.accepted_positives)
-    excess = far - (1 - tar)
-    after = int(np.argmax(excess >= 0))
-    share = -excess[after - 1] / (excess[after] - excess[after - 1])
-    error = float(far[after - 1] + share * (far[after] - far[after - 1]))
-    return RocPoint("EER", error, 1 - error, float(counts.thresholds[after - 1]))
 
 
 def histogram(counts: PairCounts, bins: int = _BINS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
