@@ -8,12 +8,7 @@ import attrs
 import numpy as np
 
 from simplug.api.distance import Distance
-
-_SINGLE = 2.0**-24
-"""The largest relative error of one operation in float32."""
-
-_SMALLEST = 2.0**-126
-"""The smallest normal float32: what a product below it may lose."""
+from simplug.api.scanning.rounding import SINGLE, SMALLEST, rounding
 
 
 class Measure:
@@ -86,7 +81,7 @@ class _Products(SpaceMeasure):
 
     def coarse(self, queries: np.ndarray, table: np.ndarray) -> Coarse:
         """Return the values of (q, d) queries and all n vectors, in a (q, n) float32 table that is given."""
-        errors = _rounding(self._dim + 4) * self._longest * _norms(queries) + 2 * self._dim * _SMALLEST
+        errors = rounding(self._dim + 4, SINGLE) * self._longest * _norms(queries) + 2 * self._dim * SMALLEST
         return Coarse(np.matmul(-queries, self._vectors.T, out=table), np.ones(len(queries)), errors)
 
 
@@ -117,7 +112,9 @@ class _Squares(SpaceMeasure):
         """Return the values of (q, d) queries and all n vectors, in a (q, n) float32 table that is given."""
         norms = _norms(queries)
         factors = np.pad(-2 * queries, ((0, 0), (0, 1)), constant_values=1)
-        errors = _rounding(self._dim + 5) * self._longest * (2 * norms + self._longest) + 4 * self._dim * _SMALLEST
+        errors = (
+            rounding(self._dim + 5, SINGLE) * self._longest * (2 * norms + self._longest) + 4 * self._dim * SMALLEST
+        )
         return Coarse(np.matmul(factors, self._extended.T, out=table), norms**2, errors)
 
 
@@ -129,8 +126,3 @@ def measure_of(distance: Distance, vectors: np.ndarray) -> Measure:
 def _norms(vectors: np.ndarray) -> np.ndarray:
     norms: np.ndarray = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
     return norms
-
-
-def _rounding(steps: int) -> float:
-    """Return the largest relative error of a sum of products in float32 after so many operations, in any order."""
-    return steps * _SINGLE / (1 - steps * _SINGLE)

@@ -1,9 +1,8 @@
-"""The distances of all pairs, block after block: measured fast in float32, or by the distance's own definition."""
+"""The distances of all pairs, block after block."""
 
 from __future__ import annotations
 
 import functools
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from simplug.api.distance import Distance
 from simplug.evaluation.cores import in_parallel
+from simplug.evaluation.pair_measures import PairMeasure
 from simplug.kernel.errors import InvalidInputError
 
 Result = TypeVar("Result")
@@ -19,14 +19,8 @@ Result = TypeVar("Result")
 _ROWS, _COLUMNS = 1024, 2048
 """How many examples are measured against how many others at once."""
 
-_SEEN = 1024
-"""Of about so many embeddings the middle is found."""
-
 _FARTHEST = 2.0**126
 """Distances up to this are counted: those of all embeddings whose squares fit float32."""
-
-_NOISE = 2.0**-44
-"""One minus a product of float64 vectors is uncertain by less than this where it ought to be 0."""
 
 
 @attrs.frozen(eq=False)
@@ -64,7 +58,7 @@ class PairBlock:
     """Some pairs.
 
     Attributes:
-        values: (p,) float32, from which :meth:`Measure.distances` makes distances; they may be written over.
+        values: (p,) float32, from which :meth:`PairMeasure.distances` makes distances; they may be written over.
         positive: (p,) booleans: whether the two have one label.
         cell: The groups of the two.
     """
@@ -74,110 +68,9 @@ class PairBlock:
     cell: tuple[int, int]
 
 
-class Measure(ABC):
-    """How values of pairs are found.
-
-    Args:
-        distance: What to measure.
-        queries: (n, d) float32 embeddings that all others are measured from.
-    """
-
-    def __init__(self, distance: Distance, queries: np.ndarray) -> None:
-        self.distance = distance
-
-    @abstractmethod
-    def query_factors(self, embeddings: np.ndarray) -> np.ndarray:
-        """Return (n, d) queries as :meth:`values` takes them."""
-
-    @abstractmethod
-    def factors(self, embeddings: np.ndarray) -> np.ndarray:
-        """Return (m, d) references as :meth:`values` takes them."""
-
-    @abstractmethod
-    def values(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
-        """Return the (n, m) float32 values of all pairs, in a new array."""
-
-    def distances(self, values: np.ndarray) -> np.ndarray:
-        """Return the distances that belong to values, of which they are a function that never falls."""
-        return self.distance.from_space(values)
-
-
-class _Defined(Measure):
-    """By the definition of the distance in float64, rounded to float32 as an index returns distances."""
-
-    def query_factors(self, embeddings: np.ndarray) -> np.ndarray:
-        return embeddings
-
-    def factors(self, embeddings: np.ndarray) -> np.ndarray:
-        return embeddings
-
-    def values(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
-        distances: np.ndarray = self.distance.numpy(queries, references)
-        if self.distance.space == "ip":
-            # Equal vectors are equally far, whatever float64 leaves of 1 - 1.
-            distances = np.where(np.abs(distances) < _NOISE, 0.0, distances)
-        with np.errstate(over="ignore"):
-            return distances.astype(np.float32)
-
-    def distances(self, values: np.ndarray) -> np.ndarray:
-        return values
-
-
-class _Products(Measure):
-    """One minus the inner product, by a matrix product in float32."""
-
-    def query_factors(self, embeddings: np.ndarray) -> np.ndarray:
-        return -self.distance.prepare(embeddings)
-
-    def factors(self, embeddings: np.ndarray) -> np.ndarray:
-        return self.distance.prepare(embeddings)
-
-    def values(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
-        values: np.ndarray = queries @ references.T
-        values += 1
-        return values
-
-
-class _Squares(Measure):
-    """The squared Euclidean distance as seen from the middle, by a matrix product in float32: most exact there."""
-
-    def __init__(self, distance: Distance, queries: np.ndarray) -> None:
-        super().__init__(distance, queries)
-        # A single embedding far away would draw a mean away from all others.
-        some = queries[:: -(-len(queries) // _SEEN)]
-        self.center = np.median(distance.prepare(some).astype(np.float64), axis=0)
-
-    def query_factors(self, embeddings: np.ndarray) -> np.ndarray:
-        seen = self._seen(embeddings)
-        return self._joined(-2 * seen, _squares(seen), np.ones(len(seen)))
-
-    def factors(self, embeddings: np.ndarray) -> np.ndarray:
-        seen = self._seen(embeddings)
-        return self._joined(seen, np.ones(len(seen)), _squares(seen))
-
-    def values(self, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
-        # The squares of the norms ride along as two more components.
-        values: np.ndarray = queries @ references.T
-        np.maximum(values, 0, out=values)
-        return values
-
-    def _seen(self, embeddings: np.ndarray) -> np.ndarray:
-        seen: np.ndarray = self.distance.prepare(embeddings) - self.center
-        return seen.astype(np.float32)
-
-    def _joined(self, vectors: np.ndarray, *columns: np.ndarray) -> np.ndarray:
-        return np.concatenate([vectors, *(column[:, None] for column in columns)], axis=1, dtype=np.float32)
-
-
-def measure_of(distance: Distance, queries: np.ndarray, *, exact: bool) -> Measure:
-    """Return how a distance is measured from some queries: by its definition if wanted, else as fast as can be."""
-    fast = {"ip": _Products, "l2": _Squares}.get(distance.space or "", _Defined)
-    return (_Defined if exact else fast)(distance, queries)
-
-
 def over_pairs(
     work: Callable[[PairBlock], Result],
-    measure: Measure,
+    measure: PairMeasure,
     examples: Examples,
     references: Iterable[Examples] | None = None,
 ) -> Iterator[Result]:
@@ -213,7 +106,7 @@ def _worked(work: Callable[[PairBlock], Result], pairs: _Pairs, tile: tuple[slic
 class _Pairs:
     """Pairs from all examples to some references, which are the examples themselves if `within` says so."""
 
-    measure: Measure
+    measure: PairMeasure
     examples: Examples
     queries: np.ndarray
     references: Examples
@@ -230,7 +123,7 @@ class _Pairs:
         ]
 
     def block(self, rows: slice, columns: slice) -> PairBlock:
-        """Measure a block."""
+        """PairMeasure a block."""
         values = self.measure.values(self.queries[rows], self.factors[columns])
         positive = self.examples.labels[rows, None] == self.references.labels[columns]
         kept = self._kept(rows, columns)
@@ -250,11 +143,6 @@ class _Pairs:
             return None
         different: np.ndarray = self.examples.ids[rows, None] != self.references.ids[columns]
         return None if different.all() else different
-
-
-def _squares(vectors: np.ndarray) -> np.ndarray:
-    squares: np.ndarray = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
-    return squares
 
 
 def _require_finite(values: np.ndarray, distance: Distance) -> None:

@@ -8,7 +8,8 @@ import attrs
 import numpy as np
 
 from simplug.api.distance import Distance
-from simplug.evaluation.pair_blocks import Examples, Measure, measure_of
+from simplug.evaluation.pair_blocks import Examples
+from simplug.evaluation.pair_measures import PairMeasure, measure_of
 from simplug.evaluation.pairs import measured_exactly
 
 _ROWS, _COLUMNS = 256, 4096
@@ -107,7 +108,7 @@ class _Tables:
         sizes: (c,) numbers of examples of each class.
     """
 
-    def __init__(self, measure: Measure, vectors: np.ndarray, sizes: np.ndarray) -> None:
+    def __init__(self, measure: PairMeasure, vectors: np.ndarray, sizes: np.ndarray) -> None:
         self._measure = measure
         self._queries, self._others = measure.query_factors(vectors), measure.factors(vectors)
         self._sizes, self._ends = sizes, np.cumsum(sizes)

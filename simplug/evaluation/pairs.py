@@ -14,7 +14,8 @@ from simplug.api.distance import Distance
 from simplug.api.pair_counts import Distances, PairCounts, PairSummary
 from simplug.evaluation.checking import embeddings_of, labels_of, require_lengths
 from simplug.evaluation.pair_bins import Bins, Scale, coarsened
-from simplug.evaluation.pair_blocks import Examples, Measure, PairBlock, measure_of, over_pairs
+from simplug.evaluation.pair_blocks import Examples, PairBlock, over_pairs
+from simplug.evaluation.pair_measures import PairMeasure, measure_of
 from simplug.kernel.errors import InvalidInputError
 from simplug.kernel.registry import registry_of
 
@@ -214,7 +215,7 @@ _Part = tuple[int, float, float, float]
 class _Tally:
     """Counts of the pairs so far, of all and of each cell."""
 
-    def __init__(self, measure: Measure, typical: float, *, exact: bool) -> None:
+    def __init__(self, measure: PairMeasure, typical: float, *, exact: bool) -> None:
         self._measure = measure
         self._scale, self._coarse = Scale(typical), Scale(typical, _COARSER)
         self._lock = threading.Lock()
@@ -262,7 +263,7 @@ def _exact_counts(distances: np.ndarray, positive: np.ndarray) -> PairCounts:
     return PairCounts(thresholds.astype(np.float64), positives, negatives)
 
 
-def _typical(measure: Measure, examples: Examples, references: Examples) -> float:
+def _typical(measure: PairMeasure, examples: Examples, references: Examples) -> float:
     """Return the median size of some values that are not 0; 1 where there is none."""
     some, others = (part.embeddings[:: -(-len(part) // _SAMPLED)] for part in (examples, references))
     sizes = np.abs(measure.values(measure.query_factors(some), measure.factors(others)))

@@ -15,7 +15,8 @@ import simplug
 from simplug.evaluation import cores, count_pairs, pair_blocks, summarize_pairs
 from simplug.evaluation import pairs as counting
 from simplug.evaluation.pair_bins import Bins, Scale, coarsened
-from simplug.evaluation.pair_blocks import Examples, measure_of, over_pairs
+from simplug.evaluation.pair_blocks import Examples, over_pairs
+from simplug.evaluation.pair_measures import measure_of
 from simplug.kernel.errors import InvalidInputError
 
 DISTANCES = ["cosine", "euclidean", "squared_euclidean", "inner_product", "manhattan", "snr"]
