@@ -1,4 +1,4 @@
-"""Affine maps of image batches: built from turns, shifts and the like, and applied by bilinear interpolation.
+"""Maps of image batches: affine ones, built from turns, shifts and the like, and bent ones; interpolated bilinearly.
 
 Coordinates are (row, column) in pixels, and the first pixel has its centre at (0, 0). A map takes a position in the
 output to the position in the input that is shown there.
@@ -49,23 +49,24 @@ def maps_about_centre(
         size: Height and width of the images.
         angle: (b,) degrees; positive turns the content counter-clockwise, as :func:`numpy.rot90` does.
         shift: (b, 2) pixels, down and to the right.
-        scale: (b,) factors; above 1 the content grows.
+        scale: (b,) factors, or (b, 2) of height and width; above 1 the content grows.
         shear: (b,) degrees; positive moves the lower half of the content to the right.
         mirrored: (b,) bool; True swaps left and right.
     """
     cosine, sine, slope = _cosine(angle), _cosine(angle - 90), np.tan(np.radians(shear))
     side = np.where(mirrored, -1.0, 1.0)
+    height, width = scale.T if scale.ndim == 2 else (scale, scale)
     matrix = np.empty((len(angle), 2, 2))
     # The inverse of the steps, in the reverse order: turn back, divide by the scale, undo the shear, mirror.
-    matrix[:, 0, 0] = cosine / scale
-    matrix[:, 0, 1] = sine / scale
-    matrix[:, 1, 0] = side * (-sine / scale - slope * matrix[:, 0, 0])
-    matrix[:, 1, 1] = side * (cosine / scale - slope * matrix[:, 0, 1])
+    matrix[:, 0, 0] = cosine / height
+    matrix[:, 0, 1] = sine / height
+    matrix[:, 1, 0] = side * (-sine / width - slope * matrix[:, 0, 0])
+    matrix[:, 1, 1] = side * (cosine / width - slope * matrix[:, 0, 1])
     centre = (np.array(size) - 1) / 2
     return Maps(matrix, centre - np.einsum("bij,bj->bi", matrix, centre + shift))
 
 
-def warp(images: np.ndarray, maps: Maps, fill: float = 0.0) -> np.ndarray:
+def warp(images: np.ndarray, maps: Maps, fill: float = 0.0, bends: np.ndarray | None = None) -> np.ndarray:
     """Return each image as its map shows it, interpolated between the four nearest pixels.
 
     Around an image everything is `fill`, and the outermost pixels fade into it over one pixel: this is what
@@ -76,6 +77,8 @@ def warp(images: np.ndarray, maps: Maps, fill: float = 0.0) -> np.ndarray:
         images: (b, height, width, channels), of any integer or floating-point dtype; not changed.
         maps: One map an image.
         fill: The value around the images.
+        bends: (b, 2, height, width) float32 pixels that are added to the input position of each pixel of the output,
+            down and to the right; None for none.
 
     Returns:
         An array with the shape and dtype of `images`; integers are rounded to the nearest.
@@ -84,21 +87,21 @@ def warp(images: np.ndarray, maps: Maps, fill: float = 0.0) -> np.ndarray:
     group = max(1, _VALUES_AT_ONCE // max(1, images[0].size)) if len(images) else 1
     for start in range(0, len(images), group):
         rows = slice(start, start + group)
-        values = _warp_group(images[rows], maps[rows], fill)
+        values = _warp_group(images[rows], maps[rows], fill, None if bends is None else bends[rows])
         if np.issubdtype(images.dtype, np.integer):
             np.rint(values, out=values)
         warped[rows] = values
     return warped
 
 
-def _warp_group(images: np.ndarray, maps: Maps, fill: float) -> np.ndarray:
+def _warp_group(images: np.ndarray, maps: Maps, fill: float, bends: np.ndarray | None) -> np.ndarray:
     # float32 holds every pixel value up to 16 bits exactly, and its arithmetic takes half the time.
     precision = np.float32 if images.dtype.itemsize <= 2 or images.dtype == np.float32 else np.float64
     count, height, width, channels = images.shape
     padded = np.full((count, height + 2, width + 2, channels), fill, dtype=precision)
     padded[:, 1:-1, 1:-1] = images
-    row, row_part = _taps(maps, 0, (height, width), precision)
-    column, column_part = _taps(maps, 1, (height, width), precision)
+    row, row_part = _taps(maps, 0, (height, width), precision, bends)
+    column, column_part = _taps(maps, 1, (height, width), precision, bends)
     row *= width + 2
     row += column
     row += np.arange(count)[:, None, None] * ((height + 2) * (width + 2))
@@ -114,13 +117,17 @@ def _warp_group(images: np.ndarray, maps: Maps, fill: float) -> np.ndarray:
     return _between(upper, lower, row_part).reshape(images.shape)
 
 
-def _taps(maps: Maps, axis: int, size: tuple[int, int], precision: type) -> tuple[np.ndarray, np.ndarray]:
+def _taps(
+    maps: Maps, axis: int, size: tuple[int, int], precision: type, bends: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return, along one axis of the padded image, the pixel before each position and the way to the next, 0 to 1."""
     matrix, offset = maps.matrix[:, axis], maps.offset[:, axis] + 1
     down, across = np.arange(size[0]), np.arange(size[1])
     rows: np.ndarray = (matrix[:, :1] * down + offset[:, None]).astype(precision)
     columns: np.ndarray = (matrix[:, 1:] * across).astype(precision)
     position = rows[:, :, None] + columns[:, None, :]
+    if bends is not None:
+        position += bends[:, axis]
     np.clip(position, 0, size[axis] + 1, out=position)
     before = position.astype(np.intp)
     np.minimum(before, size[axis], out=before)

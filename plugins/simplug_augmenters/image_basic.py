@@ -5,8 +5,9 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-from simplug.api import Augmenter, InvalidInputError, option
+from simplug.api import Augmenter, option
 from simplug_augmenters.affine import Maps, maps_about_centre, warp
+from simplug_augmenters.pixels import require_pixels
 
 
 @attrs.frozen
@@ -37,24 +38,9 @@ class ImageBasic(Augmenter):
         Raises:
             InvalidInputError: The inputs are no such images, or `fill` does not fit their dtype.
         """
-        self._check(inputs)
+        require_pixels(inputs, self.fill, "image_basic")
         count, height, width, _ = inputs.shape
         return tuple(warp(inputs, self._maps(count, (height, width), rng), self.fill) for _ in range(self.view_count))
-
-    def _check(self, inputs: np.ndarray) -> None:
-        if inputs.ndim != 4 or 0 in inputs.shape[1:]:
-            raise InvalidInputError(
-                f"augmenter image_basic: images have shape (b, height, width, channels), not {inputs.shape}"
-            )
-        if inputs.dtype.kind not in "iuf":
-            raise InvalidInputError(f"augmenter image_basic: pixels are integers or floats, not {inputs.dtype}")
-        if inputs.dtype.kind in "iu":
-            limits = np.iinfo(inputs.dtype)
-            if not limits.min <= self.fill <= limits.max:
-                raise InvalidInputError(
-                    f"augmenter image_basic: fill = {self.fill} is outside {limits.min} to {limits.max}, "
-                    f"the range of {inputs.dtype} pixels"
-                )
 
     def _maps(self, count: int, size: tuple[int, int], rng: np.random.Generator) -> Maps:
         # Everything is drawn, needed or not, so that one setting does not change what is drawn for another.

@@ -1,4 +1,4 @@
-"""Pixels as the colour changes want them, and back."""
+"""Pixels as the changes want them: checked for those of place, and as colours and back for the others."""
 
 from __future__ import annotations
 
@@ -37,3 +37,27 @@ def as_inputs(colours: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return float32 images, clipped to 0 to 1, as pixels of the dtype that they came in."""
     colours = np.clip(colours, 0, 1)
     return np.rint(colours * 255).astype(np.uint8) if dtype == np.uint8 else colours.astype(dtype)
+
+
+def require_pixels(inputs: np.ndarray, fill: float, who: str) -> None:
+    """Refuse what cannot be moved about with `fill` around it.
+
+    Args:
+        inputs: (b, height, width, channels) of an integer or floating-point dtype.
+        fill: The pixel value of what comes into view from outside.
+        who: The name of the augmenter, for the message of an error.
+
+    Raises:
+        InvalidInputError: The inputs are no such images, or `fill` does not fit their dtype.
+    """
+    if inputs.ndim != 4 or 0 in inputs.shape[1:]:
+        raise InvalidInputError(f"augmenter {who}: images have shape (b, height, width, channels), not {inputs.shape}")
+    if inputs.dtype.kind not in "iuf":
+        raise InvalidInputError(f"augmenter {who}: pixels are integers or floats, not {inputs.dtype}")
+    if inputs.dtype.kind in "iu":
+        limits = np.iinfo(inputs.dtype)
+        if not limits.min <= fill <= limits.max:
+            raise InvalidInputError(
+                f"augmenter {who}: fill = {fill} is outside {limits.min} to {limits.max}, the range of {inputs.dtype} "
+                "pixels"
+            )

@@ -16,6 +16,10 @@ class TestChain(AugmenterSuite):
     config: ClassVar = {"augmenters": ["rotated_classes", "image_basic", "simclr"]}
 
 
+class TestElastic(AugmenterSuite):
+    name = "elastic"
+
+
 class TestImageBasic(AugmenterSuite):
     name = "image_basic"
 
