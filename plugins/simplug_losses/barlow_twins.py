@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from simplug.api import Batch, ViewLoss, option
+from simplug.api import Batch, Projector, ViewLoss, ViewNetwork, option
 from simplug.api.numerics import Tensor
 
 
@@ -25,6 +25,11 @@ class BarlowTwins(ViewLoss):
 
     redundancy_weight: float = option(0.005, ge=0, doc="how much correlation between dimensions counts")
     eps: float = option(1e-5, gt=0, doc="what is added to a variance before it divides, in squared units of the rows")
+
+    @property
+    def view_network(self) -> ViewNetwork:
+        """The paper's projector, with an eighth of its width."""
+        return ViewNetwork(projector=Projector(layers=3, width=1024, dim=1024))
 
     def between(self, first: Tensor, second: Tensor, batch: Batch) -> Tensor:
         """Return the cost of the batch."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from simplug.api import Batch, Distance, InvalidInputError, Loss, Weight, components, option
+from simplug.api import Batch, Distance, InvalidInputError, Loss, ViewNetwork, Weight, components, option
 from simplug.api.loss import Compared
 from simplug.api.numerics import Tensor
 from simplug.api.state import prefixed, within
@@ -42,6 +42,11 @@ class Multiple(Loss):
                 f"losses must all compare two views, or none: {', '.join(views)} and {', '.join(others)} take "
                 "different batches; a pair loss compares two views inside self_supervised"
             )
+        if len({loss.view_network.roles for loss in self.losses if loss.compares == "views"}) > 1:
+            raise InvalidInputError(
+                f"losses must be shown the same network: {', '.join(views)} differ in predictor, momentum or how much "
+                "each direction counts"
+            )
         ranks = {type(loss).__name__: loss.label_rank for loss in self.losses}
         if len(set(ranks.values())) > 1:
             forms = ", ".join(f"{name} {'rows of labels' if rank == 2 else 'single'}" for name, rank in ranks.items())
@@ -52,6 +57,11 @@ class Multiple(Loss):
         """Views if all losses do; classes if one does; else pairs."""
         found = {loss.compares for loss in self.losses}
         return next(iter(found)) if len(found) == 1 else "classes"
+
+    @property
+    def view_network(self) -> ViewNetwork:
+        """That of the first loss, if they compare views."""
+        return self.losses[0].view_network
 
     @property
     def takes_references(self) -> bool:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import attrs
 
-from simplug.api import Batch, Distance, InvalidInputError, Loss, Weight, component, option
+from simplug.api import (
+    Batch,
+    Distance,
+    InvalidInputError,
+    Loss,
+    Projector,
+    ViewNetwork,
+    Weight,
+    component,
+    option,
+)
 from simplug.api.loss import Compared
 from simplug.api.numerics import Tensor
 from simplug.api.state import prefixed, within
@@ -17,10 +27,13 @@ class SelfSupervised(Loss):
 
     The views are embeddings and references, row by row; or, without references, the two halves of one batch. The
     labels of the batch are not looked at. With `symmetric`, all views are anchors and are compared with all others;
-    without, the first views are anchors and the second views their references. What the loss inside keeps is kept
-    under ``loss.``, and then ``seen`` counts the examples, so that a loss that remembers some (``cross_batch_memory``)
-    never takes one of them for another view of a new one. The loss inside may be any over pairs of single labels,
-    `multiple` of such losses included.
+    without, the first views are anchors and the second views their references: a model then shows the references to a
+    slowly moving copy of itself, both ways round, and takes the mean. With ``cross_batch_memory`` inside, which
+    remembers the references, this is momentum contrast (MoCo). What the loss inside keeps is kept under ``loss.``, and
+    then ``seen`` counts the examples, so that a loss that remembers some never takes one of them for another view of a
+    new one. The loss inside may be any over pairs of single labels, `multiple` of such losses included.
+
+    He, Fan, Wu, Xie, Girshick, "Momentum Contrast for Unsupervised Visual Representation Learning", CVPR 2020.
 
     Raises:
         ValueError: The loss inside does not compare pairs, takes rows of labels or has a fixed number of classes.
@@ -43,6 +56,14 @@ class SelfSupervised(Loss):
     def compares(self) -> Compared:
         """Two views of each example."""
         return "views"
+
+    @property
+    def view_network(self) -> ViewNetwork:
+        """SimCLR's; or MoCo's, without batch normalisation, through which an example could tell its own key."""
+        projector = Projector(layers=2, width=256, dim=128, batch_norm=self.symmetric)
+        if self.symmetric:
+            return ViewNetwork(projector=projector)
+        return ViewNetwork(projector=projector, momentum=0.99, direction_weight=0.5)
 
     @property
     def distance(self) -> Distance | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from simplug.api import Batch, ViewLoss, option
+from simplug.api import Batch, Projector, ViewLoss, ViewNetwork, option
 from simplug.api.numerics import Tensor, unit_rows
 
 
@@ -26,6 +26,11 @@ class SimClr(ViewLoss):
     """
 
     temperature: float = option(0.1, gt=0, doc="what similarities are divided by; the lower, the more near views count")
+
+    @property
+    def view_network(self) -> ViewNetwork:
+        """The paper's projector: one hidden layer, projections of length 128."""
+        return ViewNetwork(projector=Projector(layers=2, width=256, dim=128))
 
     def between(self, first: Tensor, second: Tensor, batch: Batch) -> Tensor:
         """Return the mean cost of a view."""

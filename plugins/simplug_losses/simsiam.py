@@ -7,7 +7,7 @@ from typing import Literal
 
 import attrs
 
-from simplug.api import Batch, ViewLoss, option
+from simplug.api import Batch, Predictor, Projector, ViewLoss, ViewNetwork, option
 from simplug.api.numerics import Tensor, safe_sqrt, unit_rows
 
 
@@ -32,6 +32,12 @@ class SimSiam(ViewLoss):
         choices=("negative_cosine", "cosine_distance", "angular_distance"),
         doc="how the two are compared: minus their cosine; 1 minus it; or their angle, as a part of 180 degrees",
     )
+
+    @property
+    def view_network(self) -> ViewNetwork:
+        """The paper's, with a quarter of its width: the predictor is a bottleneck, projections are batch-normalised."""
+        projector = Projector(layers=3, width=512, dim=512, output_batch_norm=True)
+        return ViewNetwork(projector=projector, predictor=Predictor(layers=2, width=128), direction_weight=0.5)
 
     def between(self, first: Tensor, second: Tensor, batch: Batch) -> Tensor:
         """Return the mean over the examples; `first` are predictions, `second` projections."""

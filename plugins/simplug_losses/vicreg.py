@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from simplug.api import Batch, ViewLoss, option
+from simplug.api import Batch, Projector, ViewLoss, ViewNetwork, option
 from simplug.api.numerics import Tensor, with_gradient
 
 
@@ -34,6 +34,11 @@ class VicReg(ViewLoss):
     variance_weight: float = option(25.0, ge=0, doc="how much a standard deviation below 1 counts, mu")
     covariance_weight: float = option(1.0, ge=0, doc="how much covariance between dimensions counts, nu")
     eps: float = option(1e-4, gt=0, doc="what is added to a variance before its root, in squared units of the rows")
+
+    @property
+    def view_network(self) -> ViewNetwork:
+        """The paper's expander, with an eighth of its width."""
+        return ViewNetwork(projector=Projector(layers=3, width=1024, dim=1024))
 
     def between(self, first: Tensor, second: Tensor, batch: Batch) -> Tensor:
         """Return the cost of the batch."""

@@ -36,6 +36,7 @@ from simplug.api.search import Engine, Search
 from simplug.api.state import State, Weight
 from simplug.api.store import Records, Rows, Store, no_rows
 from simplug.api.view_loss import ViewLoss
+from simplug.api.view_network import Predictor, Projector, ViewNetwork
 from simplug.kernel.component import Component, component, components, option
 from simplug.kernel.errors import ArtifactError, DataError, InvalidInputError, SimplugError
 from simplug.kernel.hooks import hookimpl
@@ -71,7 +72,9 @@ __all__ = [
     "PairSummary",
     "Pairs",
     "PlannedBatches",
+    "Predictor",
     "ProbeMetric",
+    "Projector",
     "Records",
     "Reducer",
     "Regularizer",
@@ -88,6 +91,7 @@ __all__ = [
     "TrainingMetric",
     "VerificationMetric",
     "ViewLoss",
+    "ViewNetwork",
     "Weight",
     "component",
     "components",

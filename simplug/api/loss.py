@@ -9,6 +9,7 @@ from simplug.api.batch import Batch, values_of
 from simplug.api.numerics import Tensor
 from simplug.api.pairs import Pairs
 from simplug.api.state import State, Weight
+from simplug.api.view_network import ViewNetwork
 from simplug.kernel.component import Component
 from simplug.kernel.errors import InvalidInputError
 
@@ -36,6 +37,11 @@ class Loss(Component, ABC):
     def compares(self) -> Compared:
         """What a batch must bring; here, pairs."""
         return "pairs"
+
+    @property
+    def view_network(self) -> ViewNetwork:
+        """What a model has behind its encoder for this loss, if it compares views; here, a projector alone."""
+        return ViewNetwork()
 
     @property
     def takes_references(self) -> bool:

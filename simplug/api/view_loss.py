@@ -17,7 +17,8 @@ class ViewLoss(Loss):
     """A loss between two views of the same examples; labels are not looked at.
 
     The views are embeddings and references, row by row; or, without references, the first and the second half of the
-    batch. A subclass defines :meth:`between`.
+    batch. A subclass defines :meth:`between` and, where a projector is not all that a model needs for it,
+    :attr:`view_network`.
     """
 
     @property
@@ -40,8 +41,6 @@ def views_of(batch: Batch) -> tuple[Tensor, Tensor]:
     Raises:
         InvalidInputError: The views differ in shape, or a batch of both has an odd one.
     """
-    from keras import ops
-
     if not batch.own:
         for axis, what in enumerate(("rows", "columns")):
             sizes = batch.embeddings.shape[axis], batch.references.shape[axis]
@@ -50,8 +49,19 @@ def views_of(batch: Batch) -> tuple[Tensor, Tensor]:
                     f"the two views have {sizes[0]} and {sizes[1]} {what}; row i of both shows example i"
                 )
         return batch.embeddings, batch.references
-    count = batch.embeddings.shape[0]
+    return halves(batch.embeddings)
+
+
+def halves(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first views and the second views of a batch that holds one after the other.
+
+    Raises:
+        InvalidInputError: The batch has an odd number of rows.
+    """
+    from keras import ops
+
+    count = rows.shape[0]
     if isinstance(count, int) and count % 2:
         raise InvalidInputError(f"a batch of two views has an even number of rows, first view then second, not {count}")
-    half = ops.shape(batch.embeddings)[0] // 2
-    return batch.embeddings[:half], batch.embeddings[half:]
+    half = ops.shape(rows)[0] // 2
+    return rows[:half], rows[half:]
