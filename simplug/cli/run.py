@@ -22,6 +22,7 @@ def run(config: Path, overrides: Sequence[str], out: Path | None, overwrite: boo
     """Train, index, calibrate, evaluate, save and report, as CONFIG says."""
     from simplug.cli.progress import TerminalProgress
     from simplug.experiment import folder as names
+    from simplug.experiment.class_choice import listed
     from simplug.experiment.run import read_config
     from simplug.experiment.run import run as run_config
 
@@ -33,6 +34,10 @@ def run(config: Path, overrides: Sequence[str], out: Path | None, overwrite: boo
         click.echo(json.dumps({"folder": str(outcome.folder), **outcome.metrics}))
         return
     print_scores(outcome.metrics["groups"], outcome.metrics["intervals"])
+    if parsed.split.train_fraction is not None:
+        classes, drawn = outcome.metrics["classes"], outcome.metrics["trained_on"]
+        drawn_names = listed(classes[str(label)] for label in drawn)
+        click.echo(f"trained on {len(drawn)} of {len(classes)} classes, drawn by chance: {drawn_names}")
     optimal = outcome.metrics["cut_points"]["optimal"]
     click.echo(
         f"cut point: distance {optimal['distance']:.4g}   fit: {outcome.metrics['fit_seconds']:.0f} s"

@@ -19,9 +19,9 @@ from simplug.api import (
     components,
     option,
 )
+from simplug.experiment.self_supervision import problems_of
 from simplug.kernel.component import section
-from simplug.kernel.errors import ConfigError, Problem
-from simplug.kernel.registry import registry_of
+from simplug.kernel.errors import ConfigError, Problem, did_you_mean
 
 
 @attrs.frozen
@@ -93,6 +93,19 @@ class OptimizerSection:
 
 
 @attrs.frozen
+class EarlyStoppingSection:
+    """A training that ends when a score no longer gets better."""
+
+    metric: str = option(
+        doc="the score: a column of history.csv, such as val_map@r, val_seen_map@r or val_unseen_map@r; its metric says "
+        "whether higher is better"
+    )
+    patience: int = option(3, ge=1, doc="the training ends after so many scores in a row that are no better")
+    min_delta: float = option(0.0, ge=0, doc="a score is better when it is better by more than this")
+    restore_best: bool = option(True, doc="keep the weights of the best score; otherwise the last ones")
+
+
+@attrs.frozen
 class TrainSection:
     """How long, and how."""
 
@@ -105,6 +118,16 @@ class TrainSection:
     )
     jit_compile: bool = option(False, doc="compile the training step with XLA")
     workers: int = option(2, ge=0, doc="threads that prepare batches; with 0 or 1, TensorFlow may idle between epochs")
+    early_stopping: EarlyStoppingSection | None = option(
+        None, doc="end the training when a score no longer gets better; needs evaluate.every_epochs"
+    )
+    checkpoint_steps: int = option(
+        0,
+        ge=0,
+        doc="steps between checkpoints within an epoch, from which `simplug run --resume` goes on; 0 for one at the end "
+        "of each epoch only",
+    )
+    tensorboard: bool = option(False, doc="write loss, learning rate and scores for TensorBoard into the run folder")
 
 
 @attrs.frozen
@@ -212,6 +235,20 @@ class SelfSupervisedSection:
     )
 
 
+def scored_in_training(section: EvaluateSection) -> list[Metric]:
+    """Return the metrics that are scored while training: all but those of open sets, whose cut point comes later."""
+    return [metric for metric in section.metrics if metric.task != "open_set"]
+
+
+def scores_in_training(section: EvaluateSection) -> dict[str, Metric]:
+    """Return the metrics of :func:`scored_in_training` by the names that their scores may have in the history."""
+    return {
+        f"val_{group}{metric.label}": metric
+        for metric in scored_in_training(section)
+        for group in ("", "seen_", "unseen_")
+    }
+
+
 @attrs.frozen
 class MadeWithSection:
     """Versions and providers that wrote a resolved config; they are compared, and a difference is only noted."""
@@ -247,7 +284,21 @@ class RunConfig:
                 f"names {', '.join(map(str, both))}, and so does split.train_classes: a class is met, or it is not"
             )
             raise ConfigError([Problem("index.unknown_classes", mistake)])
-        if self.self_supervised is not None and self.loss.compares != "views":
-            name = registry_of("loss").name_of(type(self.loss))
-            mistake = f"is for losses that compare two views, and {name} compares {self.loss.compares}; leave it out"
-            raise ConfigError([Problem("self_supervised", mistake)])
+        problems = problems_of(self)
+        if problems:
+            raise ConfigError(problems)
+        early = self.train.early_stopping
+        if early is not None:
+            self._check_early_stopping(early)
+
+    def _check_early_stopping(self, section: EarlyStoppingSection) -> None:
+        if not self.evaluate.every_epochs:
+            mistake = "goes by the scores of a training, and there are none: set evaluate.every_epochs"
+            raise ConfigError([Problem("train.early_stopping", mistake)])
+        names = scores_in_training(self.evaluate)
+        if section.metric not in names:
+            mistake = (
+                f"is '{section.metric}', which is not scored{did_you_mean(section.metric, names)}\n"
+                f"scores of evaluate.metrics: {', '.join(names) or 'none'}"
+            )
+            raise ConfigError([Problem("train.early_stopping.metric", mistake)])

@@ -6,8 +6,9 @@ import attrs
 import numpy as np
 
 from simplug.api import DataError, InvalidInputError, Split
+from simplug.experiment.class_choice import choose_classes
 from simplug.experiment.config import RunConfig
-from simplug.experiment.selection import known_classes, seen_classes, split_of
+from simplug.experiment.selection import of_classes, with_test
 from simplug.kernel.errors import ConfigError, Problem
 
 _LEAST_CLASSES = 2
@@ -48,9 +49,9 @@ def deal(config: RunConfig, folds: int) -> Folds:
         if metric.task in {"open_set", "probe"}:
             mistake = f"{metric.label} asks for a gallery, and examples of a fold are looked up among each other"
             raise ConfigError([Problem("evaluate.metrics", mistake)])
-    data = config.dataset.load()
-    train_split, test = split_of(data, "train"), split_of(data, "test")
-    classes = seen_classes(known_classes(train_split, test, config.index.unknown_classes), config.split.train_classes)
+    data = with_test(config.dataset.load(), config.split)
+    test = data.splits["test"]
+    classes = choose_classes(data, config).seen
     if len(classes) < _LEAST_CLASSES * folds:
         raise DataError(
             f"{len(classes)} classes are too few for {folds} folds: each has at least {_LEAST_CLASSES}, since among "
@@ -59,7 +60,7 @@ def deal(config: RunConfig, folds: int) -> Folds:
     rng = np.random.default_rng([config.train.seed, _FOLDS])
     dealt = np.array_split(rng.permutation(classes), folds)
     return Folds(
-        examples=train_split[np.isin(train_split.labels, classes)],
+        examples=of_classes(data.splits["train"], classes),
         folds=tuple(np.sort(fold) for fold in dealt),
         test=test[~np.isin(test.labels, classes)],
     )

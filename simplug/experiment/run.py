@@ -79,9 +79,11 @@ def run(
 
         from simplug.experiment.card import write_card
         from simplug.experiment.compare import small_roc
+        from simplug.experiment.gallery import index_gallery
         from simplug.experiment.report import Findings, write_report
         from simplug.experiment.scores import as_json, evaluate
-        from simplug.experiment.training import scoring, train
+        from simplug.experiment.scoring import scoring
+        from simplug.experiment.training import train
 
         # The first tensor makes the backend look for devices, and say what it did not find.
         keras.ops.zeros(())
@@ -104,8 +106,7 @@ def run(
             search=config.index.search,
             store=config.index.store,
         )
-        gallery = selection.gallery
-        model.index(gallery.inputs, gallery.labels, data=[gallery.example(row) for row in range(len(gallery))])
+        index_gallery(model, selection.gallery)
 
     place.enter("calibrate")
     with progress.stage("calibrate"):
@@ -132,6 +133,8 @@ def run(
         **as_json(evaluation),
         "cut_points": {name: attrs.asdict(point) for name, point in calibration.cut_points.items()},
         "classes": selection.class_names,
+        "trained_on": selection.seen.tolist(),
+        "category_names": selection.group_names,
         "fit_seconds": trained.seconds,
         "seed": config.train.seed,
         "roc": small_roc(evaluation.pairs),

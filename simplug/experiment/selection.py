@@ -8,7 +8,9 @@ import attrs
 import numpy as np
 
 from simplug.api import Data, DataError, Metric, Split
-from simplug.experiment.config import RunConfig
+from simplug.api.holding_out import held_out, rows_by_class
+from simplug.experiment.class_choice import choose_classes
+from simplug.experiment.config import RunConfig, SplitSection
 
 _GALLERY, _CALIBRATION = 1, 2
 """Streams of chance, so that one choice does not move when another changes."""
@@ -28,6 +30,7 @@ class Selection:
         known: The labels that the gallery has, ascending; the seen ones are among them.
         classes: All labels of both splits, ascending.
         class_names: The name of each label; the label itself where the data set has no names.
+        group_names: The name of each group, where the data set has names.
     """
 
     training: Split
@@ -38,6 +41,7 @@ class Selection:
     known: np.ndarray
     classes: np.ndarray
     class_names: dict[int, str]
+    group_names: dict[int, str] = attrs.field(factory=dict)
 
     @property
     def groups(self) -> dict[str, np.ndarray]:
@@ -69,90 +73,81 @@ def select(data: Data, config: RunConfig) -> Selection:
     """Choose the examples of a run; the same config and data give the same choice.
 
     Raises:
-        DataError: A split is missing, a class that the config names does not exist, a class has too few examples, or a
-            metric needs queries of unknown classes and there are none.
+        DataError: There is no test split, a class or a group that the config names does not exist, a class has too few
+            examples, or a metric needs queries of unknown classes and there are none.
     """
-    train, test = split_of(data, "train"), split_of(data, "test")
-    known = known_classes(train, test, config.index.unknown_classes)
-    seen = seen_classes(known, config.split.train_classes)
+    data = with_test(data, config.split)
+    train, test = data.splits["train"], data.splits["test"]
+    chosen = choose_classes(data, config)
+    known, seen = chosen.known, chosen.seen
     gallery = _per_class(train.labels, known, config.index.examples_per_class, config.train.seed)
-    rest = np.setdiff1d(np.arange(len(train)), gallery)
-    if not len(rest):
+    in_gallery = np.zeros(len(train), dtype=bool)
+    in_gallery[gallery] = True
+    if in_gallery.all():
         raise DataError(
             f"the gallery takes all {len(train)} examples of the train split, which leaves none to calibrate on; "
             f"lower index.examples_per_class ({config.index.examples_per_class})"
         )
     rng = np.random.default_rng([config.train.seed, _CALIBRATION])
-    calibration = np.sort(rng.permutation(rest)[: config.calibrate.examples])
-    classes = np.union1d(train.labels, test.labels)
+    calibration = np.sort(rng.permutation(np.flatnonzero(~in_gallery))[: config.calibrate.examples])
+    classes = np.union1d(np.unique(train.labels), np.unique(test.labels))
     selection = Selection(
-        training=train[np.isin(train.labels, seen)],
+        training=of_classes(train, seen),
         gallery=train[gallery],
         calibration=train[calibration],
         test=test,
         seen=seen,
         known=known,
         classes=classes,
-        class_names={int(label): data.class_names.get(int(label), str(label)) for label in classes},
+        class_names={label: data.class_names.get(label, str(label)) for label in classes.tolist()},
+        group_names=dict(data.group_names),
     )
     selection.require_unknown(config.evaluate.metrics)
     return selection
 
 
-def split_of(data: Data, name: str) -> Split:
-    """Return a split of a data set.
+def with_test(data: Data, section: SplitSection) -> Data:
+    """Return the data with a test split: their own, or the share of each class that the config holds out.
 
     Raises:
-        DataError: It has no such split.
+        DataError: There is none and nothing is to be held out, there is one and something is, or each class has only
+            one example.
     """
-    split = data.splits.get(name)
-    if split is None:
-        raise DataError(f"the data set has no {name} split; it has: {', '.join(data.splits) or 'none'}")
-    return split
-
-
-def known_classes(train: Split, test: Split, unknown: tuple[int, ...]) -> np.ndarray:
-    """Return the labels that the gallery is to have, ascending: those of the train split but the unknown ones.
-
-    Raises:
-        DataError: An unknown class does not exist, or nothing else does.
-    """
-    _require_labels("index.unknown_classes", unknown, np.union1d(train.labels, test.labels), "data have")
-    known = np.setdiff1d(train.labels, np.array(unknown, dtype=np.int64))
-    if not len(known):
-        raise DataError("index.unknown_classes names every class of the train split, which leaves none to index")
-    return known
-
-
-def seen_classes(known: np.ndarray, wanted: tuple[int, ...] | None) -> np.ndarray:
-    """Return the labels to train on, ascending: those that are wanted, or all that the gallery has.
-
-    Raises:
-        DataError: A wanted class does not exist.
-    """
-    if wanted is None:
-        return known
-    _require_labels("split.train_classes", wanted, known, "train split has")
-    return np.array(sorted(set(wanted)), dtype=np.int64)
-
-
-def _require_labels(setting: str, named: tuple[int, ...], labels: np.ndarray, who_has: str) -> None:
-    missing = sorted(set(named) - set(labels.tolist()))
-    if missing:
+    fraction, train = section.test_fraction, data.splits["train"]
+    if "test" in data.splits:
+        if fraction is not None:
+            raise DataError(
+                f"split.test_fraction is {fraction}, and the data set has a test split of its own, of "
+                f"{len(data.splits['test'])} examples; leave it out"
+            )
+        return data
+    if fraction is None:
         raise DataError(
-            f"{setting} names {', '.join(map(str, missing))}, and the {who_has} no such label; "
-            f"there are: {', '.join(map(str, labels))}"
+            f"the data set has no test split; it has: {', '.join(data.splits)}; split.test_fraction = 0.25 holds out a "
+            "quarter of each class"
         )
+    mask = held_out(train.labels, fraction, section.seed)
+    if not mask.any():
+        raise DataError("split.test_fraction leaves an example of each class to train on, and no class has a second")
+    return attrs.evolve(data, splits={**data.splits, "train": train[~mask], "test": train[mask]})
+
+
+def of_classes(split: Split, labels: np.ndarray) -> Split:
+    """Return the examples of some classes; the split itself, and no copy, if they are all."""
+    inside = np.isin(split.labels, labels)
+    return split if inside.all() else split[inside]
 
 
 def _per_class(labels: np.ndarray, classes: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return the rows of `count` examples of each class, ascending."""
     rng = np.random.default_rng([seed, _GALLERY])
-    chosen = []
-    for label in classes:
-        rows = np.flatnonzero(labels == label)
+    present, wanted = np.flatnonzero(np.isin(labels, classes)), []
+    for places in rows_by_class(labels[present]):
+        rows = present[places]
         if len(rows) < count:
             raise DataError(
-                f"class {label} has {len(rows)} examples in the train split, and index.examples_per_class is {count}"
+                f"class {labels[rows[0]]} has {len(rows)} examples in the train split, and index.examples_per_class is "
+                f"{count}"
             )
-        chosen.append(rng.permutation(rows)[:count])
-    return np.sort(np.concatenate(chosen))
+        wanted.append(rng.permutation(rows)[:count])
+    return np.sort(np.concatenate(wanted))
