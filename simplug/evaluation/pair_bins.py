@@ -95,9 +95,8 @@ class Bins:
 
     def filled(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the (b,) numbers of the bins that hold a pair, and the (b, 2) counts of negative and positive ones."""
-        counts = self._counts.reshape(-1, 2)
-        held = np.flatnonzero(counts.any(axis=1))
-        return held + self._first // 2, counts[held]
+        held = np.unique(np.flatnonzero(self._counts) >> 1)
+        return held + self._first // 2, self._counts.reshape(-1, 2)[held]
 
 
 def coarsened(keys: np.ndarray, coarser: int) -> np.ndarray:
