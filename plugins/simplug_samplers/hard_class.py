@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 import numpy as np
@@ -75,6 +75,14 @@ class _HardClassBatches(PlannedBatches, ListeningBatches):
         """Find the classes that are nearest to each class, by the cosine of their mean directions."""
         self._heard.listen(self._split, embed)
 
+    def heard(self) -> dict[str, np.ndarray]:
+        """Return the nearest classes of each class."""
+        return {} if self._heard.near is None else {"near": self._heard.near}
+
+    def recall(self, heard: Mapping[str, np.ndarray]) -> None:
+        """Take the nearest classes of each class as they were."""
+        self._heard.near = heard.get("near")
+
     def start_epoch(self, epoch: int) -> None:
         """Choose the rows of an epoch; the first has not heard the model."""
         if epoch == 0:
@@ -83,16 +91,20 @@ class _HardClassBatches(PlannedBatches, ListeningBatches):
 
 
 class _Heard:
-    """What is known of the model: the classes that are nearest to each class."""
+    """What is known of the model.
+
+    Attributes:
+        near: (c, P) the classes that are nearest to each class, itself first; None before the model was heard.
+    """
 
     def __init__(self, members: Members, sampler: HardClass) -> None:
         self._members = members
         self._sampler = sampler
-        self._near: np.ndarray | None = None
+        self.near: np.ndarray | None = None
 
     def forget(self) -> None:
         """Know nothing."""
-        self._near = None
+        self.near = None
 
     def listen(self, split: Split, embed: Callable[[Inputs], np.ndarray]) -> None:
         """Embed some examples of every class, and compare the means of their directions."""
@@ -100,15 +112,15 @@ class _Heard:
         rows, owners = np.concatenate(heard), np.repeat(np.arange(len(heard)), [len(some) for some in heard])
         parts = [_directions(embed(split.read(rows[at : at + _AT_ONCE]))) for at in range(0, len(rows), _AT_ONCE)]
         means = _directions(np.add.reduceat(np.concatenate(parts), np.unique(owners, return_index=True)[1], axis=0))
-        self._near = _nearest(means, self._sampler.classes_per_batch)
+        self.near = _nearest(means, self._sampler.classes_per_batch)
 
     def classes(self, steps: int, rng: np.random.Generator) -> np.ndarray:
         """Return the (steps, P) classes of each batch of an epoch."""
         wanted, count = self._sampler.classes_per_batch, len(self._members.rows)
-        if self._near is None:
+        if self.near is None:
             return blocks_from_passes(count, wanted, steps, rng)
         seeds = blocks_from_passes(count, self._sampler.seeds_per_batch, steps, rng)
-        return np.stack([_with_near(self._near[chosen], wanted) for chosen in seeds])
+        return np.stack([_with_near(self.near[chosen], wanted) for chosen in seeds])
 
 
 def _directions(vectors: np.ndarray) -> np.ndarray:

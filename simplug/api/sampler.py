@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -58,6 +58,14 @@ class ListeningBatches(Batches):
         Args:
             embed: Inputs (b, ...), or one array a named input, to (b, d) float32 embeddings, as the model is now.
         """
+
+    @abstractmethod
+    def heard(self) -> dict[str, np.ndarray]:
+        """Return what was kept of it, as arrays by name; none before the model was heard."""
+
+    @abstractmethod
+    def recall(self, heard: Mapping[str, np.ndarray]) -> None:
+        """Take what :meth:`heard` returned as if it had been heard now: a training goes on that was broken off."""
 
 
 class PlannedBatches(Batches):

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from simplug.api import InvalidInputError
+from simplug.learn.checkpoint import State, arrays_of, assign
 
 
 class AveragedWeights(keras.callbacks.Callback):  # type: ignore[misc]
@@ -85,6 +86,20 @@ class AveragedWeights(keras.callbacks.Callback):  # type: ignore[misc]
         """Leave the average in the model."""
         self._show_average(True)
         self._weights, self._others, self._shown = [], [], False
+
+    def state(self) -> State:
+        """Return the averages, or the weights that are trained while the model has the averages."""
+        return {**arrays_of(self._others), "steps": self._steps, "shown": self._shown}
+
+    def restore(self, state: State) -> None:
+        """Go on from what :meth:`state` returned.
+
+        Raises:
+            ArtifactError: It is of another model.
+        """
+        arrays = {name: value for name, value in state.items() if name not in {"steps", "shown"}}
+        assign(self._others, arrays, "averaged weights")
+        self._steps, self._shown = state["steps"], state["shown"]
 
     def _show_average(self, wanted: bool) -> None:
         if wanted == self._shown:
