@@ -95,8 +95,10 @@ class Bins:
 
     def filled(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the (b,) numbers of the bins that hold a pair, and the (b, 2) counts of negative and positive ones."""
-        held = np.unique(np.flatnonzero(self._counts) >> 1)
-        return held + self._first // 2, self._counts.reshape(-1, 2)[held]
+        counts = self._counts.reshape(-1, 2)
+        # Of two columns this takes a third of the time of a reduction over rows.
+        held = np.flatnonzero(counts[:, 0] | counts[:, 1])
+        return held + self._first // 2, counts[held]
 
 
 def coarsened(keys: np.ndarray, coarser: int) -> np.ndarray:
