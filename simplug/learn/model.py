@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 import simplug.api.layers  # noqa: F401 - registers the layers that a saved model may hold
-from simplug.api import Component, Distance, Examples, InvalidInputError, Loss
+from simplug.api import Component, Distance, Examples, InvalidInputError, Loss, ViewNetwork
 from simplug.evaluation.calibration import Calibration
 from simplug.evaluation.probes import PROBES
 from simplug.evaluation.scores import QueryScores, RetrievalScores, Scores
@@ -27,12 +27,18 @@ from simplug.kernel.registry import REGISTRIES
 from simplug.learn.fingerprint import fingerprint
 from simplug.learn.head import Head
 from simplug.learn.loss import ComponentLoss
+from simplug.learn.replicas import share_of_loss
+from simplug.learn.view_head import ViewHead
+from simplug.learn.view_settings import AUTO, MlpOption, view_network, view_options
 
 BATCH = 256
 """Examples embedded at once. It is fixed, so that one example gets the same embedding whatever comes with it."""
 
 _READ_AT_ONCE = 16 * BATCH
 """Examples read at once, where they are not in memory: whole batches, as they would be of all together."""
+
+_OWN_OPTIONS = ("distance", "projector", "predictor", "momentum")
+"""The options of :meth:`SimilarityModel.compile` that Keras does not know; a saved model has them as plain values."""
 
 WEIGHTS_FILE = "model.keras"
 INDEX_FOLDER = "index"
@@ -59,7 +65,7 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
             shapes = [tuple(output.shape) for output in self.outputs]
             raise InvalidInputError(f"a similarity model has one output of shape (n, d), not {shapes}")
         self._gallery: Index | None = None
-        self._head: Head | None = None
+        self._head: Head | ViewHead | None = None
         self._distance: Distance = REGISTRIES["distance"].build("cosine")
 
     @property
@@ -73,15 +79,19 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
         return self._head.component if self._head is not None else None
 
     @property
-    def head(self) -> Head | None:
-        """The layer that holds what the loss keeps, such as class vectors: trained and saved with the model."""
+    def head(self) -> Head | ViewHead | None:
+        """The layer that holds what the loss keeps, such as class vectors: trained and saved with the model.
+
+        For a loss that compares two views it also holds projector, predictor and the slowly moving copy.
+        """
         return self._head
 
     @property
     def embedding_model(self) -> keras.Model:
         """The layers from inputs to embeddings as a plain Keras model, which shares its weights with this one.
 
-        It is what goes to production: it knows neither index nor loss, and the class vectors of a loss are not in it.
+        It is what goes to production: it knows neither index nor loss, and neither class vectors nor a projector are in
+        it.
         """
         return keras.Model(self.inputs, self.outputs, name=self.name)
 
@@ -101,38 +111,56 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
         loss: Any = "multi_similarity",
         *,
         distance: str | Mapping[str, Any] | Distance = "auto",
+        projector: MlpOption = AUTO,
+        predictor: MlpOption = AUTO,
+        momentum: float | str = AUTO,
         **options: Any,
     ) -> None:
         """Prepare training; the index is not touched.
+
+        A loss that compares two views, such as ``"simclr"``, is shown projections, and the model stays one from inputs
+        to embeddings: projector, predictor and the slowly moving copy of BYOL and MoCo are in :attr:`head`. Batches for
+        such a loss hold the first views of their examples and then the second, and need no labels.
 
         Args:
             optimizer: As in Keras.
             loss: A loss component, its name or its table; or anything that Keras takes.
             distance: The distance of an index made later. ``"auto"`` takes the loss's own, or the cosine distance.
+            projector: The dense layers behind the embedding, for losses that compare two views: ``"auto"`` takes those
+                of the loss's paper, smaller; settings of :class:`simplug.api.Projector` replace some of them, as
+                ``{"width": 1024}``; ``"none"`` compares the embeddings themselves.
+            predictor: The dense layers behind the projector on the side that learns, for SimSiam and BYOL: ``"auto"``,
+                or settings of :class:`simplug.api.Predictor`.
+            momentum: The share of itself that the copy keeps at each step, from 0 to below 1, for BYOL and for
+                ``self_supervised`` with ``symmetric = false``; ``"auto"`` is 0.99.
             **options: As in Keras.
 
         Raises:
             ComponentError: The name of the loss or distance cannot be used.
             ConfigError: Their settings have mistakes.
+            InvalidInputError: The loss has no use for a projector, a predictor or a momentum.
         """
         if isinstance(loss, str | Mapping | Component):
             loss = ComponentLoss(REGISTRIES["loss"].build(loss))
         component = loss.component if isinstance(loss, ComponentLoss) else None
         own = _distance_and_check(component) if component is not None else None
+        network = view_network(component, projector=projector, predictor=predictor, momentum=momentum)
         self._distance = REGISTRIES["distance"].build(distance if distance != "auto" else own or "cosine")
-        self._replace_head(component)
+        self._replace_head(component, network)
         super().compile(optimizer=optimizer, loss=loss, **options)
         # Built here and not at the first step: a model saved before it is fitted has the same optimizer state as the
         # one that is made when it is loaded.
         self.optimizer.build(self.trainable_variables)
 
-    def _replace_head(self, component: Loss | None) -> None:
+    def _replace_head(self, component: Loss | None, network: ViewNetwork | None) -> None:
         """Give the loss a layer for what it keeps, in place of that of an earlier loss."""
         if self._head is not None:
             # Keras lists a layer when it is set as an attribute, and would go on training and saving it.
             self._layers.remove(self._head)
         self._head = None
-        if component is not None:
+        if component is not None and network is not None:
+            self._head = ViewHead(component, network, self.embedding_model, name="head")
+        elif component is not None:
             head = Head(component, name="head")
             head.build([(None, self.embedding_dim), (None,)])
             self._head = head
@@ -140,23 +168,33 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
     def get_compile_config(self) -> dict[str, Any]:
         """Return what :meth:`compile_from_config` needs, as plain values; nothing for a model that is not compiled."""
         config = super().get_compile_config()
-        return {**config, "distance": to_config(self._distance)} if config else {}
+        if not config:
+            return {}
+        views = view_options(self._head.network) if isinstance(self._head, ViewHead) else {}
+        return {**config, "distance": to_config(self._distance), **views}
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """Compile as :meth:`get_compile_config` says; Keras calls it when it loads the model."""
-        options = {key: value for key, value in config.items() if key != "distance"}
-        self.compile(**keras.saving.deserialize_keras_object(options), distance=config["distance"])
+        own = {key: value for key, value in config.items() if key in _OWN_OPTIONS}
+        options = {key: value for key, value in config.items() if key not in own}
+        self.compile(**keras.saving.deserialize_keras_object(options), **own)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Return the loss of a batch; a loss component gets the labels as they are, not cast to floats."""
+        """Return the loss of a batch; a loss component gets the labels as they are, not cast to floats, or none."""
         if self._head is None:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         if sample_weight is not None:
             raise InvalidInputError("sample_weight has no meaning for pairs of examples; leave it out")
-        total = self._head.loss_of(y, y_pred, training=training)
-        for extra in self.losses:
+        # Read first: a head that runs the encoder once more makes Keras forget what its layers added.
+        extras = self.losses
+        if isinstance(self._head, ViewHead):
+            value = self._head.loss_of(self.embedding_model, x, y_pred, training=training)
+        else:
+            value = self._head.loss_of(y, y_pred, training=training)
+        total = share_of_loss(value)
+        for extra in extras:
             total = total + self._aggregate_additional_loss(extra)
         return total
 
