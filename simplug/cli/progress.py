@@ -48,6 +48,11 @@ class TerminalProgress(Progress):
     def __exit__(self, *error: object) -> None:
         self._opened.close()
 
+    def note(self, text: str) -> None:
+        """Print a line above the bars."""
+        self._console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
+        self._stream.flush()
+
     def noise(self) -> AbstractContextManager[None]:
         """Hide the start-up notes of TensorFlow."""
         return hidden()

@@ -97,8 +97,8 @@ class EarlyStoppingSection:
     """A training that ends when a score no longer gets better."""
 
     metric: str = option(
-        doc="the score: a column of history.csv, such as val_map@r, val_seen_map@r or val_unseen_map@r; its metric says "
-        "whether higher is better"
+        doc="the score: a column of history.csv, such as val_map@r, val_seen_map@r or val_unseen_map@r; its metric "
+        "says whether higher is better"
     )
     patience: int = option(3, ge=1, doc="the training ends after so many scores in a row that are no better")
     min_delta: float = option(0.0, ge=0, doc="a score is better when it is better by more than this")
@@ -118,14 +118,19 @@ class TrainSection:
     )
     jit_compile: bool = option(False, doc="compile the training step with XLA")
     workers: int = option(2, ge=0, doc="threads that prepare batches; with 0 or 1, TensorFlow may idle between epochs")
+    cache_features: str | None = option(
+        None,
+        doc="a folder that keeps what the frozen layers of the backbone make of the examples, as by freeze = ['trunk']: "
+        "they are run once; none: they are run in each step",
+    )
     early_stopping: EarlyStoppingSection | None = option(
         None, doc="end the training when a score no longer gets better; needs evaluate.every_epochs"
     )
     checkpoint_steps: int = option(
         0,
         ge=0,
-        doc="steps between checkpoints within an epoch, from which `simplug run --resume` goes on; 0 for one at the end "
-        "of each epoch only",
+        doc="steps between checkpoints within an epoch, from which `simplug run --resume` goes on; 0 for one at the "
+        "end of each epoch only",
     )
     tensorboard: bool = option(False, doc="write loss, learning rate and scores for TensorBoard into the run folder")
 
@@ -284,6 +289,12 @@ class RunConfig:
                 f"names {', '.join(map(str, both))}, and so does split.train_classes: a class is met, or it is not"
             )
             raise ConfigError([Problem("index.unknown_classes", mistake)])
+        if self.train.cache_features is not None and self.augmenter is not None:
+            mistake = (
+                "keeps what frozen layers make of each example, and the augmenter changes the examples anew in each "
+                "epoch; leave one of them out"
+            )
+            raise ConfigError([Problem("train.cache_features", mistake)])
         problems = problems_of(self)
         if problems:
             raise ConfigError(problems)

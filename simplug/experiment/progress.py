@@ -22,6 +22,9 @@ class Progress:
     def advance(self, done: int, note: str = "") -> None:
         """Tell how much of the current stage's total is done by now, with a short note such as the loss."""
 
+    def note(self, text: str) -> None:
+        """Tell something that the user should know, and that stops nothing."""
+
     def noise(self) -> AbstractContextManager[None]:
         """Surround work of libraries that write to the terminal on their own; the command line hides it."""
         return nullcontext()

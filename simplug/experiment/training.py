@@ -13,6 +13,7 @@ import numpy as np
 
 from simplug.api import Loss, Split
 from simplug.experiment.config import OptimizerSection, RunConfig
+from simplug.experiment.feature_cache import CutModel
 from simplug.experiment.following import Follower, Scalars
 from simplug.experiment.optimizer import build_optimizer
 from simplug.experiment.progress import Progress
@@ -91,16 +92,26 @@ def train(
     with _precision(section.precision):
         encoder = config.backbone.build(shape)
         model = SimilarityModel(encoder.inputs, encoder.outputs, name="encoder")
-    model.compile(
-        build_optimizer(section.optimizer, steps),
-        config.loss,
-        **view_options(config.self_supervised),
-        jit_compile=section.jit_compile,
-        run_eagerly=False,
-    )
+    clock = _Clock()
+    cut = CutModel.of(model, section.cache_features) if section.cache_features is not None else None
+    if cut is not None:
+        features = cut.features(training)
+        batches = config.sampler.batches(features, steps=section.steps_per_epoch, seed=section.seed)
+        cut.show_features(callbacks)
+        model = cut.head
+
+    def compile_model(model: SimilarityModel) -> None:
+        model.compile(
+            build_optimizer(section.optimizer, steps),
+            config.loss,
+            **view_options(config.self_supervised),
+            jit_compile=section.jit_compile,
+            run_eagerly=False,
+        )
+
+    compile_model(model)
     follower = Follower(progress, section.steps_per_epoch)
     scalars = [Scalars(follower, log_dir)] if log_dir is not None else []
-    clock = _Clock()
     fit(
         model,
         batches,
@@ -119,7 +130,8 @@ def train(
     )
     stopping = next((one for one in callbacks if isinstance(one, EarlyStopping)), None)
     kept = stopping.best_epoch if stopping is not None and stopping.restore_best else None
-    return Trained(model, follower.history, clock.seconds, kept)
+    trained = model if cut is None else cut.trained(compile_model)
+    return Trained(trained, follower.history, clock.seconds, kept)
 
 
 def _check_loss(loss: Loss, classes: int) -> None:
