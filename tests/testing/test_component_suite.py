@@ -95,6 +95,15 @@ def test_a_heavy_import_is_found(suite):
         found.test_importing_it_is_light()
 
 
+@pytest.mark.parametrize("line", ["import PIL.Image", "raise ImportError"])
+def test_what_another_component_imports_is_not_held_against_it(suite, simplug_entries, line):
+    found = suite()
+    (simplug_entries.path / "kit_other.py").write_text(f"{line}\n", encoding="utf-8")
+    version = found.registry.entry("some").version
+    simplug_entries.add("matcher", "other", "kit_other:Other", version=version)
+    found.test_importing_it_is_light()
+
+
 @pytest.mark.parametrize("statement", ["import simplug.index.index", "from simplug import learn"])
 def test_a_private_import_is_found_inside_a_method_too(suite, statement):
     found = suite(("        return labels", f"        {statement}\n        return labels"))
