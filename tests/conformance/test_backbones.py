@@ -11,6 +11,11 @@ class TestConv4(BackboneSuite):
     name = "conv4"
 
 
+class TestConvBlocks(BackboneSuite):
+    name = "conv_blocks"
+    config = {"filters": [4, 6, 8], "halvings": 2, "embedding_dim": 16}  # noqa: RUF012 - never changed
+
+
 @pytest.mark.slow
 class TestKerasApplications(BackboneSuite):
     name = "keras_applications"

@@ -1,4 +1,4 @@
-"""conv4 and resnet18 are the networks of their papers."""
+"""conv4 and resnet18 are the networks of their papers, and conv_blocks that of its settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import keras
 import numpy as np
 import pytest
 from simplug_backbones.conv4 import Conv4
+from simplug_backbones.conv_blocks import ConvBlocks
 from simplug_backbones.resnet18 import ResNet18
+
+from simplug.api import InvalidInputError
 
 # Keras 3.15 turns its variables into arrays in a way that NumPy 2.4 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
@@ -69,3 +72,46 @@ def test_a_residual_block_that_learned_nothing_passes_its_input_on():
     before, after = inside.predict(np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 1)), verbose=0)
     assert before.max() > 0
     np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize(
+    ("halve_by", "block", "strides"),
+    [
+        ("max_pool", ["Conv2D", "MaxPooling2D", "BatchNormalization", "ReLU"], [1, 1, 1]),
+        ("stride", ["Conv2D", "BatchNormalization", "ReLU"], [2, 2, 1]),
+    ],
+)
+def test_the_first_blocks_halve_and_the_others_keep_the_size(halve_by, block, strides):
+    trunk = ConvBlocks(filters=(4, 6, 8), halvings=2, halve_by=halve_by, first_kernel=5).trunk((20, 12, 1))
+    kinds = [type(layer).__name__ for layer in trunk.layers]
+    last = [kind for kind in block if kind != "MaxPooling2D"]
+    assert kinds == ["InputLayer", "Rescaling", *block * 2, *last]
+    assert trunk.output_shape == (None, 5, 3, 8)
+    convolutions = [layer for layer in trunk.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [layer.strides[0] for layer in convolutions] == strides
+    assert [layer.kernel_size[0] for layer in convolutions] == [5, 3, 3]
+
+
+def test_a_flattened_map_tells_where_things_are():
+    model = ConvBlocks(filters=(4, 4), halvings=1, embedding_dim=None).build((8, 8, 1))
+    assert model.output_shape == (None, 4 * 4 * 4)
+    images = np.zeros((2, 8, 8, 1), dtype=np.uint8)
+    images[0, 2, 2] = images[1, 6, 6] = 255
+    first, second = model.predict(images, verbose=0)
+    assert np.abs(first - second).max() > 0.1
+
+
+def test_dropout_ends_the_trunk_and_sleeps_in_use():
+    trunk = ConvBlocks(filters=(4,), halvings=1, dropout=0.5).trunk((6, 6, 1))
+    assert type(trunk.layers[-1]).__name__ == "Dropout"
+    images = np.random.default_rng(0).uniform(0, 255, (1, 6, 6, 1))
+    np.testing.assert_array_equal(trunk(images), trunk(images))
+
+
+def test_blocks_that_cannot_be_are_refused():
+    with pytest.raises(InvalidInputError, match="halvings is 3, and there are 2 blocks to halve in"):
+        ConvBlocks(filters=(4, 4), halvings=3)
+    with pytest.raises(InvalidInputError, match="filters must have a number for at least one block"):
+        ConvBlocks(filters=(), halvings=0)
+    with pytest.raises(InvalidInputError, match="at least 8 x 8 pixels"):
+        ConvBlocks().trunk((7, 9, 1))
