@@ -80,8 +80,13 @@ def check_arrays(paths: Sequence[Path], who: str, unreadable: Unreadable) -> tup
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except _DAMAGE as error:
-            unreadable.add(path, error)
+            unreadable.add(path, (isinstance(error, OSError) and error.strerror) or error)
             continue
+        if not isinstance(array, np.ndarray):
+            unreadable.add(path, "it is a .npz file, of several arrays")
+            continue
+        if not array.ndim or not array.size:
+            raise DataError(f"{who}: {path} holds an array of shape {array.shape}; an example has at least one number")
         if array.dtype.kind not in "iuf":
             raise DataError(f"{who}: {path} must hold numbers, not {array.dtype}")
         first = first or (path, array.shape, array.dtype)

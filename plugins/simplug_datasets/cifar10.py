@@ -9,6 +9,7 @@ import numpy as np
 
 from simplug.api import Data, DataError, Dataset, Split, option
 from simplug_datasets.keras_download import downloaded
+from simplug_datasets.places import require_folder
 
 _WHO = "dataset cifar10"
 _CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -41,8 +42,7 @@ class Cifar10(Dataset):
 
 
 def _read(folder: Path) -> dict[str, Split]:
-    if not folder.is_dir():
-        raise DataError(f"{_WHO}: {folder} is no folder")
+    require_folder(folder, _WHO)
     train = [folder / name for name in _TRAIN if (folder / name).is_file()]
     if not train:
         raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -9,10 +10,10 @@ from typing import Literal
 import attrs
 import numpy as np
 
-from simplug.api import Columns, Data, DataError, Dataset, Examples, InvalidInputError, Split, option
+from simplug.api import Columns, Data, DataError, Dataset, Examples, InvalidInputError, SimplugWarning, Split, option
 from simplug_datasets.array_files import check_arrays
 from simplug_datasets.image_files import LARGEST_IN_MEMORY, ImageLoader
-from simplug_datasets.labels import numbered
+from simplug_datasets.labels import is_number, numbered
 from simplug_datasets.nearest import did_you_mean
 from simplug_datasets.pictures import SUFFIXES, PictureForm
 from simplug_datasets.stratified import with_held_out
@@ -22,6 +23,12 @@ from simplug_datasets.unreadable import Unreadable
 _WHO = "dataset csv"
 _SPLITS = ("train", "validation", "test")
 _ARRAY = ".npy"
+_FEW_ODD = 0.1
+"""So small a share of labels that are no numbers, among numbers, looks like a mistake."""
+
+
+class OddLabelsWarning(SimplugWarning):
+    """A few labels are no whole numbers, and the others are."""
 
 
 @attrs.frozen
@@ -73,8 +80,8 @@ class CsvTable(Dataset):
     seed: int = option(0, ge=0, doc="the same seed holds out the same rows")
 
     def __attrs_post_init__(self) -> None:
-        if len(self.delimiter) != 1:
-            raise InvalidInputError(f"delimiter must be one character, not {self.delimiter!r}")
+        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
+            raise InvalidInputError(f"delimiter must be one character between fields, not {self.delimiter!r}")
         if self.features and self.inputs:
             raise InvalidInputError("features is the only input; leave it out, or move its columns into inputs")
         empty = [name for name, columns in self.inputs.items() if not columns]
@@ -91,8 +98,9 @@ class CsvTable(Dataset):
         table = read_table(path, self.delimiter, _WHO)
         has_splits, has_categories = self._has(table, "split"), self._has(table, "category")
         sources = self._sources()
-        extra = [self.split_column] * has_splits + [self.category_column] * has_categories
-        table.require([*_columns(sources), self.label_column, *extra])
+        headings = {column: self._setting(column) for column in _columns(sources)} | {self.label_column: "label_column"}
+        headings |= {self.split_column: "split_column"} if has_splits else {}
+        table.require(headings | ({self.category_column: "category_column"} if has_categories else {}))
         if has_splits:
             _check_splits(table, self.split_column)
         files = {column: _files(table, column, path.parent) for column in sources.values() if isinstance(column, str)}
@@ -100,6 +108,7 @@ class CsvTable(Dataset):
         unreadable = Unreadable(_WHO, "files", self.unreadable)
         examples, is_read = self._examples(table, sources, files, unreadable)
         labels, names = numbered(table.columns[self.label_column])
+        _warn_of_odd_labels(table, self.label_column)
         self._require_classes(table, is_read)
         groups, group_names = numbered(table.columns[self.category_column]) if has_categories else (None, {})
         unreadable.warn(len(table), stacklevel=2)
@@ -120,6 +129,10 @@ class CsvTable(Dataset):
         """Say whether a column is to be read that may be missing if the user did not name it."""
         column = getattr(self, f"{role}_column")
         return column != role or column in table.columns
+
+    def _setting(self, column: str) -> str:
+        """Return the setting that names a column of an input."""
+        return "inputs" if self.inputs else "features" if self.features else "path_column"
 
     def _sources(self) -> dict[str, str | tuple[str, ...]]:
         """Return the columns of each input; without names there is one, whose name is not used."""
@@ -175,6 +188,20 @@ def _columns(sources: dict[str, str | tuple[str, ...]]) -> list[str]:
     return list(dict.fromkeys(column for group in groups for column in group))
 
 
+def _warn_of_odd_labels(table: Table, column: str) -> None:
+    """Tell of a few labels that are no whole numbers, where the others are: they make all of them names."""
+    texts = table.columns[column]
+    odd = [row for row, text in enumerate(texts) if not is_number(text)]
+    if 0 < len(odd) <= _FEW_ODD * len(texts):
+        first = odd[0]
+        warnings.warn(
+            f"{table.who}: {len(odd)} of {len(texts)} rows have a {column} that is no whole number from 0 on, such as "
+            f"'{texts[first]}' in line {table.lines[first]}; so all are taken as names, and numbered in their order",
+            OddLabelsWarning,
+            stacklevel=3,
+        )
+
+
 def _check_splits(table: Table, column: str) -> None:
     texts = table.columns[column]
     unknown = [row for row, text in enumerate(texts) if text not in _SPLITS]
@@ -188,7 +215,10 @@ def _files(table: Table, column: str, folder: Path) -> list[Path]:
     """Return the file of each row, all of which are there, and are images or arrays."""
     files = [folder / Path(text).expanduser() for text in table.columns[column]]
     missing = [row for row, file in enumerate(files) if not file.is_file()]
-    table.refuse(missing, f"have a {column} that is missing", [str(files[row]) for row in missing])
+    details = [str(files[row]) for row in missing]
+    if any("\\" in text for text in details):
+        details = [f"{text} (folders are parted by /)" for text in details]
+    table.refuse(missing, f"have a {column} that is missing", details)
     known = SUFFIXES if files[0].suffix.lower() != _ARRAY else {_ARRAY}
     other = [row for row, file in enumerate(files) if file.suffix.lower() not in known]
     endings = f"all images ({', '.join(sorted(SUFFIXES))}) or all arrays ({_ARRAY})"
@@ -218,7 +248,7 @@ def _numbers(table: Table, columns: Sequence[str]) -> np.ndarray:
         with np.errstate(over="ignore"):
             numbers[:, place] = [_number(text) for text in texts]
         bad = np.flatnonzero(~np.isfinite(numbers[:, place])).tolist()
-        table.refuse(bad, f"have a {column} that is no finite number", [repr(texts[row]) for row in bad])
+        table.refuse(bad, f"have a {column} that is no finite number, such as 1.5", [repr(texts[row]) for row in bad])
     return numbers
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -10,11 +12,14 @@ import numpy as np
 
 from simplug.api import Data, DataError, Dataset, Split, option
 from simplug_datasets.image_files import ImageLoader
-from simplug_datasets.pictures import SUFFIXES, PictureForm
+from simplug_datasets.nearest import nearest
+from simplug_datasets.pictures import SUFFIXES, UNREAD_SUFFIXES, PictureForm
+from simplug_datasets.places import require_folder
 from simplug_datasets.stratified import with_held_out
-from simplug_datasets.unreadable import Unreadable
+from simplug_datasets.unreadable import Unreadable, warn_of_unread
 
 _WHO = "dataset image_folder"
+_SPLITS = ("train", "test")
 
 
 @attrs.frozen
@@ -23,8 +28,9 @@ class ImageFolder(Dataset):
 
     PNG, JPEG, BMP, GIF (the first picture) and WebP files lie directly in the folder of their class; other files, and
     all names that begin with a dot, are ignored. A label is the place of its class among the sorted names of all
-    classes. A folder ``train`` that holds folders makes its neighbour ``test`` the test split; other folders beside the
-    two are not read. Without ``test``, the same share of each class is held out.
+    classes. A folder ``train`` that holds folders makes its neighbour ``test`` the test split. Without ``test``, the
+    same share of each class is held out. A warning counts and names what looks like images and is not read: pictures of
+    other kinds, pictures beside the folders of classes, folders in them, and folders beside ``train`` and ``test``.
 
     Images are uint8 (n, height, width, channels) from 0 to 255. They are turned upright as their EXIF data say, put on
     white where they are transparent, and stretched to `size`, smoothed where they shrink.
@@ -63,15 +69,16 @@ class ImageFolder(Dataset):
                 another size than the first while `size` is not set.
         """
         folder = Path(self.path).expanduser()
-        if not folder.is_dir():
-            raise DataError(f"{_WHO}: {folder} is no folder")
+        require_folder(folder, _WHO)
         is_split = bool(_folders(folder / "train"))
+        unread = list(_unread(folder, is_split=is_split))
         files = {"train": _files(folder / "train" if is_split else folder)}
         if is_split and (folder / "test").is_dir():
             files["test"] = _files(folder / "test")
         names = sorted({name for classes in files.values() for name in classes})
         splits = self._read(files, {name: label for label, name in enumerate(names)})
-        class_names = dict(enumerate(names))
+        warn_of_unread(_WHO, unread, stacklevel=2)
+        class_names = {label: os.fsencode(name).decode(errors="backslashreplace") for label, name in enumerate(names)}
         if "test" in splits:
             return Data(splits, class_names)
         return with_held_out(
@@ -112,8 +119,43 @@ def _files(folder: Path) -> dict[str, list[Path]]:
             f"{_WHO}: {len(empty)} of {len(classes)} classes in {folder} have no image: "
             f"{', '.join(empty[:5])}{', ...' if len(empty) > 5 else ''}\n"
             f"images are files directly in the folder of a class, ending in {', '.join(sorted(SUFFIXES))}"
+            + _misplaced(folder, empty)
         )
     return classes
+
+
+def _misplaced(folder: Path, empty: list[str]) -> str:
+    """Say what classes without images may be, when they hold folders."""
+    outer = [name for name in empty if _folders(folder / name)]
+    if not outer:
+        return ""
+    split = next((split for split in _SPLITS if nearest(split, outer)), None)
+    hint = f"; is '{nearest(split, outer)}' the split '{split}'?" if split else ""
+    return f"\nthere are folders in {', '.join(outer[:5])}{', ...' if len(outer) > 5 else ''}{hint}"
+
+
+def _unread(folder: Path, *, is_split: bool) -> Iterator[Path]:
+    """Yield what looks like images, or like a split of them, and is not read."""
+    if not is_split:
+        yield from _unread_in_classes(folder)
+        return
+    for path in sorted(_visible(folder)):
+        if path.name in _SPLITS:
+            yield from _unread_in_classes(path)
+        elif path.is_dir() or _is_picture(path):
+            yield path
+
+
+def _unread_in_classes(folder: Path) -> Iterator[Path]:
+    for path in sorted(_visible(folder)):
+        if path.is_dir():
+            yield from (one for one in sorted(_visible(path)) if one.is_dir() or one.suffix.lower() in UNREAD_SUFFIXES)
+        elif _is_picture(path):
+            yield path
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES | UNREAD_SUFFIXES
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -121,7 +163,9 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted(path for path in _visible(folder) if path.suffix.lower() in SUFFIXES and path.is_file())
+    # A link to nowhere is an image that cannot be read, and not one that is not there.
+    found = (path for path in _visible(folder) if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in found if path.is_file() or (path.is_symlink() and not path.exists()))
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -13,6 +13,7 @@ import numpy as np
 from simplug.api import Data, DataError, Dataset, InvalidInputError, Split, option
 from simplug_datasets.idx import read_idx
 from simplug_datasets.keras_download import downloaded
+from simplug_datasets.places import require_folder
 
 _PREFIXES = {"train": "train", "test": "t10k"}
 
@@ -67,8 +68,7 @@ def read_folder(folder: Path, test_rows: int | None, who: str) -> dict[str, Spli
     Raises:
         DataError: A file is missing, damaged or of another length than its partner, or `test_rows` does not fit.
     """
-    if not folder.is_dir():
-        raise DataError(f"{who}: {folder} is no folder")
+    require_folder(folder, who)
     splits = {name: pair for name, prefix in _PREFIXES.items() if (pair := _pair(folder, prefix, who)) is not None}
     if len(splits) == 2:
         if test_rows is not None:

@@ -12,10 +12,13 @@ import attrs
 import numpy as np
 
 from simplug.api import Data, DataError, Dataset, Split, option
+from simplug_datasets.labels import numbered
 from simplug_datasets.nearest import did_you_mean
+from simplug_datasets.places import unreadable_file
 from simplug_datasets.stratified import with_held_out
 
 _TEST_NAMES = ("x_test", "y_test")
+_NAMES = ("x_train", "y_train", *_TEST_NAMES)
 
 # What zipfile and NumPy raise for damaged bytes: among others, NotImplementedError and RuntimeError stand for a
 # compression method and an encryption that the damaged header asks for, MemoryError for the size that it announces.
@@ -38,8 +41,9 @@ class Npz(Dataset):
     """Examples and labels from the arrays of a NumPy ``.npz`` file.
 
     Inputs are finite numbers of any shape (n, ...); uint8 inputs of shape (n, height, width) are taken as images and
-    get a channel axis. Labels are whole numbers from 0 on, of shape (n,) or (n, 1). Where the file has no arrays named
-    ``x_test`` and ``y_test``, and no other names are set for them, the same share of each class is held out.
+    get a channel axis. Labels are whole numbers from 0 on, of shape (n,) or (n, 1), or texts, which are numbered in
+    sorted order and kept as the names of the classes. Where the file has no arrays named ``x_test`` and ``y_test``, and
+    no other names are set for them, the same share of each class is held out.
     """
 
     path: str = option(doc="the file")
@@ -63,7 +67,7 @@ class Npz(Dataset):
         try:
             file = path.open("rb")  # NumPy leaves a file open that it opened itself and could not read.
         except OSError as error:
-            raise DataError(f"dataset npz: {path} cannot be read: {error.strerror or error}") from error
+            raise unreadable_file(path, error, "dataset npz") from error
         with file:
             try:
                 archive = np.load(file, allow_pickle=False)
@@ -77,20 +81,27 @@ class Npz(Dataset):
         inputs, labels = _pair(archive, path, self.x_train, self.y_train)
         names = (self.x_test, self.y_test)
         if names == _TEST_NAMES and not any(name in archive for name in names):
+            (labels,), class_names = _numbered_together([labels])
             return with_held_out(
                 Split(inputs, labels),
                 test_fraction=self.test_fraction,
                 seed=self.seed,
-                class_names={},
+                class_names=class_names,
                 source=f"dataset npz: {path}",
             )
         test_inputs, test_labels = _pair(archive, path, *names)
+        if labels.dtype.kind != test_labels.dtype.kind:
+            raise DataError(
+                f"dataset npz: {path}: '{self.y_train}' holds {labels.dtype}, '{self.y_test}' {test_labels.dtype}; "
+                "both should hold whole numbers, or both texts"
+            )
+        (labels, test_labels), class_names = _numbered_together([labels, test_labels])
         forms = [f"{examples.dtype} of shape {examples.shape[1:]}" for examples in (inputs, test_inputs)]
         if forms[0] != forms[1]:
             raise DataError(
                 f"dataset npz: {path}: an example of '{self.x_train}' is {forms[0]}, one of '{self.x_test}' {forms[1]}"
             )
-        return Data({"train": Split(inputs, labels), "test": Split(test_inputs, test_labels)})
+        return Data({"train": Split(inputs, labels), "test": Split(test_inputs, test_labels)}, class_names)
 
 
 def _pair(
@@ -112,7 +123,7 @@ def _pair(
 def _array(archive: Mapping[str, np.ndarray], path: Path, name: str) -> np.ndarray:
     if name not in archive:
         raise DataError(
-            f"dataset npz: {path} has no array '{name}'{did_you_mean(name, archive)}\n"
+            f"dataset npz: {path} has no array '{name}'{did_you_mean(name, set(archive) - set(_NAMES))}\n"
             f"arrays in the file: {', '.join(archive) or 'none'}"
         )
     try:
@@ -143,14 +154,30 @@ def _check_inputs(inputs: np.ndarray, who: str) -> None:
 
 
 def _checked_labels(labels: np.ndarray, who: str) -> np.ndarray:
-    """Return labels as (n,)."""
-    if labels.dtype.kind not in "iu":
-        raise DataError(f"{who} must hold whole numbers as labels, not {labels.dtype}")
+    """Return labels as (n,): int64, or texts."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
-        raise DataError(f"{who} must have shape (n,) or (n, 1), not {labels.shape}")
-    negative = np.count_nonzero(labels < 0)
-    if negative:
-        raise DataError(f"{who} has {negative} negative labels, such as {labels.min()}; labels count from 0")
-    return labels
+        hint = "; of rows with a single 1, save the argmax" if labels.ndim == 2 else ""
+        raise DataError(f"{who} must have shape (n,) or (n, 1), not {labels.shape}{hint}")
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, errors="backslashreplace")
+    if labels.dtype.kind == "U":
+        return labels
+    if labels.dtype.kind not in "iu":
+        raise DataError(f"{who} must hold whole numbers or texts as labels, not {labels.dtype}")
+    outside = np.flatnonzero((labels < 0) | (labels > np.iinfo(np.int64).max))
+    if outside.size:
+        raise DataError(
+            f"{who} has {outside.size} labels that are negative or above 2**63 - 1, such as {labels[outside[0]]}; "
+            "labels count from 0"
+        )
+    return labels.astype(np.int64)
+
+
+def _numbered_together(parts: list[np.ndarray]) -> tuple[list[np.ndarray], dict[int, str]]:
+    """Return numbers for the labels of all splits, and the name of each number if they are texts."""
+    if parts[0].dtype.kind != "U":
+        return parts, {}
+    numbers, names = numbered(np.concatenate(parts).tolist())
+    return np.split(numbers, np.cumsum([len(part) for part in parts])[:-1]), names

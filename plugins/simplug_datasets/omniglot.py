@@ -14,6 +14,7 @@ import numpy as np
 
 from simplug.api import Data, DataError, Dataset, InvalidInputError, Split, option
 from simplug_datasets.nearest import did_you_mean
+from simplug_datasets.places import require_folder
 
 _WHO = "dataset omniglot"
 _DRAWING = re.compile(r"(?:.*/)?(?P<alphabet>[^/]+)/(?P<character>character\d+)/\d+_(?P<drawer>\d+)\.png")
@@ -81,8 +82,7 @@ class Omniglot(Dataset):
                 the splits share drawings.
         """
         folder = Path(self.path).expanduser()
-        if not folder.is_dir():
-            raise DataError(f"{_WHO}: {folder} is no folder")
+        require_folder(folder, _WHO)
         drawings = {"train": _chosen(folder, self.train, self.train_alphabets, "train_alphabets")}
         if self.test:
             drawings["test"] = _chosen(folder, self.test, self.test_alphabets, "test_alphabets")
@@ -113,13 +113,14 @@ class Omniglot(Dataset):
 
 def _pixels(archive: zipfile.ZipFile, drawing: _Drawing) -> np.ndarray:
     """Return a drawing as it is in its file, uint8 (105, 105): ink is 0 and paper 255."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(archive.read(drawing.member))) as opened:
             image = opened.convert("L")
     except _DAMAGE as error:
-        raise DataError(f"{_WHO}: {drawing.member} in {drawing.archive} cannot be read: {error}") from error
+        reason = "it is no picture, or a damaged one" if isinstance(error, UnidentifiedImageError) else error
+        raise DataError(f"{_WHO}: {drawing.member} in {drawing.archive} cannot be read: {reason}") from error
     if image.size != (_PIXELS, _PIXELS):
         raise DataError(
             f"{_WHO}: {drawing.member} in {drawing.archive} has {image.height} x {image.width} pixels; the "
@@ -171,7 +172,12 @@ def _path(folder: Path, archive: str) -> Path:
     if not path.is_file():
         present = sorted(file.stem for file in folder.glob("*.zip"))
         hint = did_you_mean(archive, present)
-        raise DataError(f"{_WHO}: {path} is missing{hint}\nzip files there: {', '.join(present) or 'none'}")
+        unpacked = (
+            "; its folder is there, and the file is read as it is, not unpacked"
+            if path.with_suffix("").is_dir()
+            else ""
+        )
+        raise DataError(f"{_WHO}: {path} is missing{unpacked or hint}\nzip files there: {', '.join(present) or 'none'}")
     return path
 
 

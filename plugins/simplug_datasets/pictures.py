@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"})
 """The endings of the picture files that are read."""
 
+UNREAD_SUFFIXES = frozenset({".avif", ".heic", ".heif", ".jfif", ".jp2", ".pgm", ".ppm", ".svg", ".tif", ".tiff"})
+"""The endings of further picture files, which are not read."""
+
 _MODES = {"gray": "L", "rgb": "RGB"}
 _UPRIGHT = 0x0112
 """The EXIF tag that says how a picture is turned; from 5 on, its sides change places."""
@@ -66,7 +69,7 @@ class PictureForm:
             with _opened(source) as opened:
                 image = self._prepared(opened)
         except (*_DAMAGE, Image.DecompressionBombError) as error:
-            raise UnreadablePictureError(str(error)) from error
+            raise UnreadablePictureError(_reason(error, source)) from error
         return np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, -1)
 
     def check(self, source: Path | bytes) -> tuple[int, int, int]:
@@ -88,7 +91,7 @@ class PictureForm:
                 if opened.format == "JPEG" and _END_OF_JPEG in _tail(source):
                     return self._announced(opened)
         except (*_DAMAGE, Image.DecompressionBombError) as error:
-            raise UnreadablePictureError(str(error)) from error
+            raise UnreadablePictureError(_reason(error, source)) from error
         height, width, channels = self.decode(source).shape
         return (height, width, channels)
 
@@ -118,6 +121,16 @@ def _opened(source: Path | bytes) -> Image.Image:
     from PIL import Image
 
     return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+
+
+def _reason(error: Exception, source: Path | bytes) -> str:
+    """Return what is wrong, without the name of the file."""
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        is_empty = not source if isinstance(source, bytes) else not source.stat().st_size
+        return "it is empty" if is_empty else "it is no picture, or a damaged one"
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _tail(source: Path | bytes) -> bytes:

@@ -257,7 +257,12 @@ def _make(recipe: IndexRecipe, folder: Path, unreadable: Unreadable) -> dict[str
         has_groups = has_groups or scan.has_groups
         if not scan.counts:
             where = recipe.shards[split][0].parent
-            raise DataError(f"{recipe.who}: none of the {scan.total} records for {split} in {where} can be read")
+            if not scan.total:
+                raise DataError(f"{recipe.who}: the files for {split} in {where} hold no record")
+            raise DataError(
+                f"{recipe.who}: none of the {scan.total} records for {split} in {where} can be read:\n  "
+                + "\n  ".join(unreadable.named)
+            )
         # The numbers of texts are final when all splits have been scanned; the counts by number are needed then.
         (folder / split / "counts.json").write_text(json.dumps(list(scan.counts.items())), encoding="utf-8")
     for split in splits:

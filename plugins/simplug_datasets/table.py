@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Mapping, Sequence
+import io
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
 
 from simplug.api import DataError
 from simplug_datasets.nearest import did_you_mean
+from simplug_datasets.places import unreadable_file
 
 _NAMED = 5
+_DELIMITERS = (",", ";", "\t", "|")
 
 
 @attrs.frozen(eq=False)
@@ -31,18 +35,37 @@ class Table:
     def __len__(self) -> int:
         return len(self.lines)
 
-    def require(self, headings: Collection[str]) -> None:
+    def require(self, headings: Mapping[str, str]) -> None:
         """Refuse a table in which a column is missing, or a field of it is empty.
+
+        Args:
+            headings: The headings of the columns, each with the setting that names it.
 
         Raises:
             DataError: The message lists what is there.
         """
         missing = [heading for heading in headings if heading not in self.columns]
         if missing:
-            hints = ", ".join(f"'{heading}'{did_you_mean(heading, self.columns)}" for heading in missing)
-            raise DataError(f"{self.who} has no column {hints}\ncolumns there: {', '.join(self.columns)}")
+            delimiter = self._other_delimiter()
+            names = () if delimiter else self.columns
+            lines = [
+                f"no column '{heading}', as {headings[heading]} names it{did_you_mean(heading, names)}"
+                for heading in missing
+            ]
+            raise DataError(
+                f"{self.who} has "
+                + "\n  and ".join(lines)
+                + f"\ncolumns, by the first line: {', '.join(self.columns)}"
+                + delimiter
+            )
         for heading in headings:
             self.refuse([row for row, text in enumerate(self.columns[heading]) if not text], f"have no {heading}")
+
+    def _other_delimiter(self) -> str:
+        """Say what seems to stand between the fields, when the first line is a single one."""
+        (first, *others) = self.columns
+        found = next((character for character in _DELIMITERS if character in first), None)
+        return "" if others or found is None else f"\nset delimiter = {json.dumps(found)} if that is between the fields"
 
     def refuse(self, rows: Sequence[int], fault: str, details: Sequence[str] = ()) -> None:
         """Refuse a table with such rows, if there are any.
@@ -69,7 +92,10 @@ class Table:
 
 
 def read_table(path: Path, delimiter: str, who: str) -> Table:
-    """Read a CSV file in UTF-8 whose first line holds the headings; empty lines are passed over.
+    """Read a CSV file in UTF-8 whose first line holds the headings.
+
+    Rows without a text in any field are passed over, and so are columns without a heading, as the index that pandas
+    writes.
 
     Args:
         path: The file.
@@ -77,24 +103,31 @@ def read_table(path: Path, delimiter: str, who: str) -> Table:
         who: The data set, such as ``dataset csv``.
 
     Raises:
-        DataError: The file cannot be read or is no such table, a heading is empty or comes twice, a row has another
-            number of fields than there are headings, or there is no row.
+        DataError: The file cannot be read or is no such table, a heading comes twice, a row has another number of
+            fields than there are headings, or there is no row.
     """
     rows: list[list[str]] = []
     lines: list[int] = []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, delimiter=delimiter, strict=True)
-            for row in reader:
-                if row:
-                    rows.append([text.strip() for text in row])
-                    lines.append(reader.line_num)
+        content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{who}: {path} cannot be read: {error.strerror or error}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+        raise unreadable_file(path, error, who) from error
+    try:
+        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=delimiter, strict=True)
+        for row in reader:
+            texts = [text.strip() for text in row]
+            if any(texts):
+                rows.append(texts)
+                lines.append(reader.line_num)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
         raise DataError(
-            f"{who}: {path} is no table in UTF-8: {error}, after line {lines[-1] if lines else 0}"
+            f"{who}: {path} is no text in UTF-8, by byte {content[error.start]:#04x} in line {line}; save it as UTF-8"
         ) from error
+    except csv.Error as error:
+        is_open = "unexpected end" in str(error)
+        reason = "a quotation mark is opened and not closed" if is_open else error
+        raise DataError(f"{who}: {path}: the row after line {lines[-1] if lines else 0}: {reason}") from error
     return _table(rows, lines, f"{who}: {path}")
 
 
@@ -103,11 +136,13 @@ def _table(rows: list[list[str]], lines: list[int], where: str) -> Table:
         raise DataError(f"{where} has no row below its headings" if rows else f"{where} is empty")
     headings = rows.pop(0)
     lines.pop(0)
-    doubtful = sorted({heading for heading in headings if not heading or headings.count(heading) > 1})
+    doubtful = sorted({heading for heading in headings if heading and headings.count(heading) > 1})
     if doubtful:
-        raise DataError(f"{where} has headings that are empty or come twice: {', '.join(map(repr, doubtful))}")
+        raise DataError(f"{where} has headings that come twice: {', '.join(map(repr, doubtful))}")
     table = Table(where, {}, lines)
     uneven = [number for number, row in enumerate(rows) if len(row) != len(headings)]
     details = [f"{len(rows[number])} fields" for number in uneven]
     table.refuse(uneven, f"have not {len(headings)} fields, as there are headings", details)
-    return attrs.evolve(table, columns=dict(zip(headings, zip(*rows, strict=True), strict=True)))
+    columns = dict(zip(headings, zip(*rows, strict=True), strict=True))
+    columns.pop("", None)
+    return attrs.evolve(table, columns=columns)

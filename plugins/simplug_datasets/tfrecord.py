@@ -320,7 +320,7 @@ def _features(data: bytes) -> dict[str, bytes]:
 def _feature(features: dict[str, bytes], key: str) -> bytes:
     if key not in features:
         raise UnreadableRecordError(
-            f"it has no feature '{key}'{did_you_mean(key, features)}; features there: {', '.join(features) or 'none'}"
+            f"it has no feature '{key}'{did_you_mean(key, features)}\nfeatures there: {', '.join(features) or 'none'}"
         )
     return features[key]
 

@@ -4,15 +4,36 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
-from simplug.api import DataError
+from simplug.api import DataError, SimplugWarning
 
 _NAMED = 5
 
 
-class UnreadableExampleWarning(UserWarning):
+class UnreadableExampleWarning(SimplugWarning):
     """Examples were left out of a data set because they cannot be read."""
+
+
+class UnreadFilesWarning(SimplugWarning):
+    """Files lie where a data set does not look for them, or are of a kind that it does not read."""
+
+
+def warn_of_unread(who: str, paths: Sequence[Path], *, stacklevel: int) -> None:
+    """Say how many files and folders a data set does not read, and name the first of them."""
+    if not paths:
+        return
+    more = len(paths) - _NAMED
+    folders = sum(path.is_dir() for path in paths)
+    counts = [f"{count} {what}" for count, what in ((folders, "folders"), (len(paths) - folders, "pictures")) if count]
+    warnings.warn(
+        f"{who}: {' and '.join(counts)} are not read, by their place or their ending:\n  "
+        + "\n  ".join(str(path) for path in paths[:_NAMED])
+        + (f"\n  and {more} more" if more > 0 else ""),
+        UnreadFilesWarning,
+        stacklevel=stacklevel + 1,
+    )
 
 
 class Unreadable:

@@ -9,12 +9,12 @@ from typing import overload
 import attrs
 import numpy as np
 
-from simplug.api import DataError, InvalidInputError, Split
+from simplug.api import DataError, InvalidInputError, SimplugWarning, Split
 
 _BLOCK = 65536
 
 
-class SmallClassWarning(UserWarning):
+class SmallClassWarning(SimplugWarning):
     """A class has fewer examples than a batch takes of it, so that a batch holds some of them more than once."""
 
 

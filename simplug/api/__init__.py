@@ -38,7 +38,7 @@ from simplug.api.store import Records, Rows, Store, no_rows
 from simplug.api.view_loss import ViewLoss
 from simplug.api.view_network import Predictor, Projector, ViewNetwork
 from simplug.kernel.component import Component, component, components, option
-from simplug.kernel.errors import ArtifactError, DataError, InvalidInputError, SimplugError
+from simplug.kernel.errors import ArtifactError, DataError, InvalidInputError, SimplugError, SimplugWarning
 from simplug.kernel.hooks import hookimpl
 
 __all__ = [
@@ -84,6 +84,7 @@ __all__ = [
     "Search",
     "Shape",
     "SimplugError",
+    "SimplugWarning",
     "Split",
     "State",
     "Store",

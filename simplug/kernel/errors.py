@@ -1,4 +1,4 @@
-"""The errors that users meet. Each says who, where, what was given and what would be right."""
+"""The errors and warnings that users meet. Each says who, where, what was given and what would be right."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from simplug.kernel.kinds import Kind
 
 class SimplugError(Exception):
     """The base of every error that simplug raises on purpose; its text is meant for the user."""
+
+
+class SimplugWarning(UserWarning):
+    """The base of every warning that simplug gives on purpose; its text is meant for the user."""
 
 
 class InvalidInputError(SimplugError, ValueError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from simplug.kernel import entries
-from simplug.kernel.errors import PluginError, did_you_mean
+from simplug.kernel.errors import PluginError, SimplugWarning, did_you_mean
 from simplug.kernel.kinds import HOOK_GROUP
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TRACE_VARIABLE = "SIMPLUG_TRACE"
 
 
-class PluginWarning(UserWarning):
+class PluginWarning(SimplugWarning):
     """A plugin was skipped; everything else goes on."""
 
 

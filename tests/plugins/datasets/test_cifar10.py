@@ -34,7 +34,7 @@ def test_a_folder_may_lack_files(tmp_path):
 
 
 def test_a_missing_folder_and_missing_files_are_named(tmp_path):
-    with pytest.raises(DataError, match="nowhere is no folder"):
+    with pytest.raises(DataError, match="nowhere is missing"):
         Cifar10(str(tmp_path / "nowhere")).load()
     with pytest.raises(DataError, match=r"holds none of data_batch_1\.bin to data_batch_5\.bin; .* binary"):
         Cifar10(str(tmp_path)).load()

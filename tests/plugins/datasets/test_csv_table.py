@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from simplug_datasets.array_files import ArrayFiles
-from simplug_datasets.csv_table import CsvTable
+from simplug_datasets.csv_table import CsvTable, OddLabelsWarning
 from simplug_datasets.image_files import ImageFiles
 from simplug_datasets.unreadable import UnreadableExampleWarning
 
@@ -102,6 +102,36 @@ def test_a_byte_order_mark_spaces_and_empty_lines_do_no_harm(tmp_path):
     assert load(tmp_path / "table.csv", test_fraction=0).class_names == {0: "a"}
 
 
+def test_rows_of_delimiters_and_a_column_without_a_heading_are_passed_over(tmp_path):
+    for name in "01":
+        picture(tmp_path / f"{name}.png", (0, 0, 0))
+    (tmp_path / "table.csv").write_text(",path,label\n0,0.png,a\n,,\n  \n1,1.png,a\n,,\n")
+    assert len(load(tmp_path / "table.csv", test_fraction=0).splits["train"]) == 2
+
+
+def test_a_few_labels_that_are_no_numbers_are_told_and_named(tmp_path):
+    rows = [[number, label] for number, label in enumerate([*([3, 11] * 10), "1l"])]
+    path = write_table(tmp_path, rows, ["f", "label"])
+    with pytest.warns(
+        OddLabelsWarning, match=r"1 of 21 rows have a label that .*, such as '1l' in line 22; so all are"
+    ):
+        assert load(path, features=("f",), test_fraction=0).class_names == {0: "11", 1: "1l", 2: "3"}
+    path = write_table(tmp_path, [[0, "a1"], [1, "17"], [2, "a1"]], ["f", "label"])
+    assert len(load(path, features=("f",), test_fraction=0).class_names) == 2
+
+
+def test_a_split_by_a_short_name_is_told_the_whole_one(tmp_path, rows):
+    rows[0][2] = "val"
+    with pytest.raises(DataError, match=r"line 2: 'val'; did you mean 'validation'\?"):
+        load(write_table(tmp_path, rows))
+
+
+def test_paths_of_another_system_are_told(tmp_path, rows):
+    rows[0][0] = "pictures\\0.png"
+    with pytest.raises(DataError, match=r"line 2: .*0\.png \(folders are parted by /\)"):
+        load(write_table(tmp_path, rows))
+
+
 def test_pictures_may_stay_in_their_files(tmp_path, rows):
     path = write_table(tmp_path, rows)
     memory, files = (load(path, keep=keep, size=(5, 5), color="gray") for keep in ("memory", "files"))
@@ -170,7 +200,8 @@ def test_missing_columns_are_named_with_the_nearest_and_all_that_are_there(tmp_p
     path = write_table(tmp_path, rows, ["paht", "label", "split", "category"])
     with pytest.raises(
         DataError,
-        match=r"table\.csv has no column 'path'; did you mean 'paht'\?\ncolumns there: paht, label, split, category",
+        match=r"table\.csv has no column 'path', as path_column names it; did you mean 'paht'\?\n"
+        r"columns, by the first line: paht, label, split, category$",
     ):
         load(path)
     with pytest.raises(DataError, match=r"has no column 'f9'"):
@@ -259,6 +290,21 @@ def test_arrays_with_nan_or_objects_are_refused(tmp_path):
         load(path)
 
 
+def test_an_archive_under_the_name_of_an_array_and_empty_arrays_are_refused(tmp_path):
+    path = write_table(tmp_path, [["a.npy", 0], ["b.npy", 0]], HEADINGS[:2])
+    np.save(tmp_path / "a.npy", np.zeros(3))
+    with (tmp_path / "b.npy").open("wb") as stream:
+        np.savez(stream, np.zeros(3))
+    with pytest.raises(DataError, match=r"b\.npy cannot be read: it is a \.npz file, of several arrays"):
+        load(path)
+    for empty in (np.float32(1), np.zeros((0, 3))):
+        np.save(tmp_path / "a.npy", empty)
+        with pytest.raises(
+            DataError, match=r"a\.npy holds an array of shape \(.*\); an example has at least one number"
+        ):
+            load(path)
+
+
 def test_a_truncated_array_is_found_while_loading(tmp_path):
     path = write_table(tmp_path, [["a.npy", 0], ["b.npy", 0]], HEADINGS[:2])
     for name in ("a", "b"):
@@ -273,7 +319,9 @@ def test_a_truncated_array_is_found_while_loading(tmp_path):
 @pytest.mark.parametrize("text", ["x", "nan", "inf", "1e999", "1,5"])
 def test_numbers_that_are_none_are_counted_and_named(tmp_path, text):
     path = write_table(tmp_path, [[1, "a"], [text, "b"]], ["f", "label"])
-    with pytest.raises(DataError, match=rf"1 of 2 rows have a f that is no finite number:\n  line 3: '{text}'"):
+    with pytest.raises(
+        DataError, match=rf"1 of 2 rows have a f that is no finite number, such as 1\.5:\n  line 3: '{text}'"
+    ):
         load(path, features=("f",))
 
 
@@ -282,11 +330,15 @@ def test_numbers_that_are_none_are_counted_and_named(tmp_path, text):
     [
         (b"", "is empty"),
         (b"path,label\n", "has no row below its headings"),
-        (b"path,label,label\na,b,c\n", "headings that are empty or come twice: 'label'"),
-        (b"path,\na,b\n", "headings that are empty or come twice: ''"),
+        (b"path,label,label\na,b,c\n", "headings that come twice: 'label'"),
+        (b"path,\na,b\n", "no column 'label', as label_column names it\ncolumns, by the first line: path$"),
+        (b"file;label\na;b\n", 'no column .path., .*\n  and no column .label.,.*\n.*\nset delimiter = ";" if'),
+        (b"file\tkind\na\tb\n", r'set delimiter = "\\t" if that is between the fields$'),
+        (b"Path,label\na,b\n", r"no column 'path', as path_column names it; did you mean 'Path'\?"),
         (b"path,label\na,b,c\nd,e\nf\n", "2 of 3 rows have not 2 fields, as there are headings:\n  line 2: 3 fields"),
-        (b"path,label\n\xff\xfe,b\n", "is no table in UTF-8"),
-        (b'path,label\n"a,b\n', "is no table in UTF-8"),
+        (b"path,label\na,b\n\xff\xfe,b\n", "is no text in UTF-8, by byte 0xff in line 3; save it as UTF-8"),
+        (b'path,label\na,b\n"c,d\n', "the row after line 2: a quotation mark is opened and not closed"),
+        (b"path,label\na," + b"b" * 2**18, r"the row after line 1: field larger than field limit"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path, content, message):
@@ -296,15 +348,16 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, content, message):
 
 
 def test_a_missing_table_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"none\.csv cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"none\.csv is missing"):
         load(tmp_path / "none.csv")
 
 
 def test_settings_that_contradict_are_refused():
     with pytest.raises(ValueError, match="features is the only input"):
         CsvTable("x", features=("a",), inputs={"b": "c"})
-    with pytest.raises(ValueError, match="delimiter must be one character"):
-        CsvTable("x", delimiter=";;")
+    for delimiter in (";;", '"', "\n"):
+        with pytest.raises(ValueError, match="delimiter must be one character"):
+            CsvTable("x", delimiter=delimiter)
     with pytest.raises(ValueError, match=r"inputs\.b names no column"):
         CsvTable("x", inputs={"b": ()})
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 from simplug_datasets.image_folder import ImageFolder
-from simplug_datasets.unreadable import UnreadableExampleWarning
+from simplug_datasets.unreadable import UnreadableExampleWarning, UnreadFilesWarning
 
 from simplug.api import DataError
 from simplug.kernel.config import build, to_config
@@ -213,7 +215,7 @@ def test_a_class_of_which_no_image_can_be_read_is_an_error(tmp_path):
 
 
 def test_a_missing_folder_no_class_and_an_empty_class_are_errors(tmp_path):
-    with pytest.raises(DataError, match="nowhere is no folder"):
+    with pytest.raises(DataError, match="nowhere is missing"):
         load(tmp_path / "nowhere")
     picture(tmp_path / "loose.png")
     with pytest.raises(DataError, match="has no folders; it should have one for each class"):
@@ -242,3 +244,73 @@ def test_the_settings_survive_a_config(tmp_path):
     assert config["size"] == [32, 48]
     assert build("dataset", config) == dataset
     assert build("dataset", {"name": "image_folder", "path": "x", "size": "none"}).size is None
+
+
+def test_what_looks_like_images_and_is_not_read_is_counted_and_named_once(tmp_path):
+    folder_of(tmp_path, {"a": 3, "b": 3})
+    picture(tmp_path / "stray.png")
+    picture(tmp_path / "a" / "more" / "0.png")
+    picture(tmp_path / "b" / "scan.tiff")
+    for ignored in ("a/notes.txt", "a/.DS_Store", "a/._0.png", "Thumbs.db"):
+        (tmp_path / ignored).write_bytes(b"x")
+    with pytest.warns(UnreadFilesWarning) as caught:
+        assert len(load(tmp_path, test_fraction=0).splits["train"]) == 6
+    assert len(caught) == 1
+    head, *named = str(caught[0].message).splitlines()
+    assert head.endswith("1 folders and 2 pictures are not read, by their place or their ending:")
+    assert [line.strip() for line in named] == [str(tmp_path / name) for name in ("a/more", "b/scan.tiff", "stray.png")]
+
+
+def test_folders_beside_train_and_test_are_told(tmp_path):
+    for split in ("train", "val", "test"):
+        folder_of(tmp_path / split, {"a": 2, "b": 2})
+    with pytest.warns(UnreadFilesWarning, match=r"1 folders are not read.*\n  .*val$"):
+        assert list(load(tmp_path).splits) == ["train", "test"]
+
+
+def test_splits_by_other_names_are_told_from_classes(tmp_path):
+    for split in ("training", "validation"):
+        folder_of(tmp_path / split, {"a": 2, "b": 2})
+    with pytest.raises(
+        DataError, match=r"there are folders in training, validation; is 'training' the split 'train'\?"
+    ):
+        load(tmp_path)
+
+
+def test_a_link_to_nowhere_is_an_image_that_cannot_be_read(tmp_path):
+    folder_of(tmp_path, {"a": 3, "b": 3})
+    (tmp_path / "a" / "link.png").symlink_to(tmp_path / "none.png")
+    with pytest.raises(DataError, match=r"link\.png cannot be read: No such file or directory\nset unreadable"):
+        load(tmp_path)
+    with pytest.warns(UnreadableExampleWarning, match="1 of 7 images"):
+        assert len(load(tmp_path, unreadable="skip", test_fraction=0).splits["train"]) == 6
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"", "it is empty"), (b"no", "it is no picture, or a damaged one")])
+def test_the_reason_says_what_a_file_is(tmp_path, content, reason):
+    folder_of(tmp_path, {"a": 2})
+    (tmp_path / "a" / "1.png").write_bytes(content)
+    for keep in ("memory", "files"):
+        with pytest.raises(DataError, match=rf"1\.png cannot be read: {reason}\n"):
+            load(tmp_path, keep=keep)
+
+
+def test_a_missing_folder_is_told_the_nearest_name_and_where_it_was_looked_for(tmp_path, monkeypatch):
+    folder_of(tmp_path / "pictures", {"a": 2})
+    with pytest.raises(DataError, match=r"picturs is missing; did you mean 'pictures'\?"):
+        load(tmp_path / "picturs")
+    with pytest.raises(DataError, match=r"is missing: there is no folder .*none$"):
+        load(tmp_path / "none" / "deep" / "deeper")
+    with pytest.raises(DataError, match=r"0\.png is a file; it should be a folder"):
+        load(tmp_path / "pictures" / "a" / "0.png")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=rf"nowhere is missing in {tmp_path}$"):
+        load("nowhere")
+
+
+def test_names_of_classes_that_are_no_utf8_can_be_written(tmp_path):
+    folder_of(tmp_path, {"Kätzchen": 2})
+    (tmp_path / "Kätzchen").rename(tmp_path / os.fsdecode(b"\xff"))
+    folder_of(tmp_path, {"Kätzchen": 2})
+    names = load(tmp_path, test_fraction=0).class_names
+    assert [name.encode() for name in names.values()] == ["Kätzchen".encode(), rb"\xff"]

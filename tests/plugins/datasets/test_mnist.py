@@ -90,7 +90,7 @@ def test_images_without_labels_name_the_missing_file(tmp_path):
 
 
 def test_a_folder_that_is_missing_or_holds_nothing_is_named(tmp_path):
-    with pytest.raises(DataError, match="nowhere is no folder"):
+    with pytest.raises(DataError, match="nowhere is missing"):
         Mnist(path=str(tmp_path / "nowhere")).load()
     with pytest.raises(DataError, match="holds no IDX files; it should hold train-images-idx3-ubyte"):
         Mnist(path=str(tmp_path)).load()

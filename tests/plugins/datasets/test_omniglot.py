@@ -97,7 +97,7 @@ def test_a_missing_file_and_an_unknown_alphabet_are_named_with_those_there(folde
         "alphabets there: Angelic, Greek",
     ):
         load(folder, test_alphabets=("Angelik",))
-    with pytest.raises(DataError, match="nowhere is no folder"):
+    with pytest.raises(DataError, match="nowhere is missing"):
         load(folder / "nowhere")
 
 

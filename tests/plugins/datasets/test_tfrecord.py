@@ -256,7 +256,7 @@ def test_files_without_a_readable_record_are_refused(tmp_path):
 def test_a_missing_feature_is_named_with_the_nearest_and_those_there(tmp_path):
     write(tmp_path, examples()[1])
     with pytest.raises(
-        DataError, match="it has no feature 'lable'; did you mean 'label'\\?; features there: image, label"
+        DataError, match="it has no feature 'lable'; did you mean 'label'\\?\nfeatures there: image, label"
     ):
         load(tmp_path, label_key="lable")
 
