@@ -21,19 +21,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from peer_environment import make_peer
+
 HERE = Path(__file__).parent
 CONFIG = HERE.parent / "examples" / "mnist.toml"
 TEST_ROWS = 2000
-
-PEER_STEPS = (
-    ["tensorflow-cpu==2.11.*", "numpy<1.24", "protobuf<3.20", "pandas<2.1", "scikit-learn<1.4", "matplotlib<3.9",
-     "tabulate", "tqdm"],
-    ["--no-deps", "tensorflow-similarity==0.17.1", "tensorflow-datasets==4.8.3"],
-    ["etils[epath,enp]<1.6", "promise", "dill", "tensorflow-metadata==1.12.0", "toml", "click", "dm-tree", "psutil",
-     "nmslib", "wrapt==1.14.1", "umap-learn<0.5.6", "numba<0.60", "bokeh==2.4.3", "distinctipy", "numpy<1.24",
-     "protobuf<3.20"],
-)  # fmt: skip
-"""What TensorFlow Similarity 0.17.1 needs, in the order in which pip must be told."""
 
 PLAIN = (
     "backbone.embedding_dim=64",
@@ -82,15 +74,6 @@ def run_simplug(mnist: Path, seed: int, scratch: Path, settings: Sequence[str] =
     groups = metrics["groups"]
     row = {name: groups[name]["precision@1"] for name in ("all", "seen", "unseen")}
     return row | {"matching": groups["all"]["matching_accuracy"], "fit s": metrics["fit_seconds"]}
-
-
-def make_peer(python: str, folder: Path) -> Path:
-    """Make the environment of TensorFlow Similarity and return its interpreter."""
-    subprocess.run([python, "-m", "venv", str(folder)], check=True)
-    interpreter = folder / "bin" / "python"
-    for step in PEER_STEPS:
-        subprocess.run([str(interpreter), "-m", "pip", "install", "--quiet", *step], check=True)
-    return interpreter
 
 
 def run_peer(interpreter: Path, mnist: Path, seed: int) -> dict[str, float]:
