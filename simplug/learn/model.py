@@ -27,7 +27,7 @@ from simplug.kernel.registry import REGISTRIES
 from simplug.learn.fingerprint import fingerprint
 from simplug.learn.head import Head
 from simplug.learn.loss import ComponentLoss
-from simplug.learn.replicas import share_of_loss
+from simplug.learn.replicas import share_of_loss, shown_by_all
 from simplug.learn.view_head import ViewHead
 from simplug.learn.view_settings import AUTO, MlpOption, view_network, view_options
 
@@ -197,6 +197,21 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
         for extra in extras:
             total = total + self._aggregate_additional_loss(extra)
         return total
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Return the values of the metrics after a batch, as in Keras."""
+        return shown_by_all(super().compute_metrics(x, y, y_pred, sample_weight))
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Tell Keras the form of a batch, which it asks for where several replicas train a model.
+
+        Keras would draw a batch and take the mean over the replicas: labels become fractions, several processes fail,
+        and data that count their epochs are one ahead.
+        """
+        if self._head is None:
+            super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+        else:
+            super()._maybe_symbolic_build(data_batch=(self.input, keras.KerasTensor((None,), dtype="int64")))
 
     def embed(self, x: Any, *, verbose: int = 0) -> np.ndarray:
         """Return the (n, d) float32 embeddings of inputs.

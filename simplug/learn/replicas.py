@@ -50,8 +50,9 @@ def gathered(*columns: Any) -> list[Any]:
     context = tf.distribute.get_replica_context()
     if context is None:
         return list(columns)
-    # One by one: together they would have to be of one dtype.
-    return [context.all_gather(tf.convert_to_tensor(column), axis=0) for column in columns]
+    # One by one: together they would have to be of one dtype. What a step was given has no device, which all_gather
+    # wants to know; a copy has.
+    return [context.all_gather(tf.identity(column), axis=0) for column in columns]
 
 
 def share_of_loss(loss: Any) -> Any:
@@ -60,6 +61,21 @@ def share_of_loss(loss: Any) -> Any:
     Keras sums the gradients of the replicas, and multiplies the loss that it shows by their number.
     """
     return loss if replicas() == 1 else loss / replicas()
+
+
+def shown_by_all(results: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of metrics in the form whose mean over several processes Keras 3.15 can take.
+
+    It takes the mean along the first axis, which a single number does not have.
+    """
+    if replicas() == 1:
+        return results
+    import tensorflow as tf
+
+    strategy = tf.distribute.get_strategy()
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) or tf.distribute.in_cross_replica_context():
+        return results
+    return {name: value[None] if value.shape.rank == 0 else value for name, value in results.items()}
 
 
 def replicas() -> int:
