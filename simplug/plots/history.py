@@ -11,7 +11,7 @@ from simplug.plots.style import DASHES, HEIGHT, add_legend, color_of, name_axes,
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_NO_CURVE = {"epoch", "learning_rate", "seconds"}
+_NO_CURVE = {"epoch", "learning_rate", "seconds", "kept"}
 
 History = Sequence[Mapping[str, float]]
 
@@ -30,7 +30,7 @@ def loss_curve(history: History | Mapping[str, Sequence[float]]) -> Figure:
 
 
 def score_history(history: History | Mapping[str, Sequence[float]], names: Sequence[str] | None = None) -> Figure:
-    """Draw the scores over the epochs: every column but losses, the learning rate and the seconds.
+    """Draw the scores over the epochs: every column but losses, the learning rate, the seconds and which was kept.
 
     Args:
         history: As for :func:`loss_curve`. A score may be missing in some of the rows.

@@ -68,6 +68,18 @@ def name_in(table: Mapping[str, Any], part: str) -> str:
     return str(value.get("name", "")) if isinstance(value, Mapping) else str(value)
 
 
+def ending(findings: Findings) -> str:
+    """Return a sentence on how the training ended, if it could have ended early; else nothing."""
+    train = findings.config.get("train", {})
+    early = train.get("early_stopping")
+    if not isinstance(early, Mapping):
+        return ""
+    count, wanted = len(findings.history), train["epochs"]
+    how = f"It stopped early, after {count} of {wanted} epochs" if count < wanted else f"It ran for all {count} epochs"
+    kept = next((int(row["epoch"]) for row in findings.history if row.get("kept")), None)
+    return f"{how}, by {early['metric']}" + (f"; the weights of epoch {kept} are kept." if kept else ".")
+
+
 def _epochs(findings: Findings) -> str:
     count = len(findings.history)
     return f"{count} epoch{'' if count == 1 else 's'}"

@@ -18,7 +18,8 @@ def training(findings: Findings) -> Html:
     first, last = findings.history[0], findings.history[-1]
     seconds = sum(row.get("seconds", 0.0) for row in findings.history)
     words = f"Loss {numbers.score(first['loss'])} after the first epoch, {numbers.score(last['loss'])} after the last"
-    charts = [chart(loss_curve(findings.history), f"loss by epoch. {words}", f"{words}; {seconds:,.0f} s in all.")]
+    caption = " ".join([f"{words}; {seconds:,.0f} s in all.", about.ending(findings)]).strip()
+    charts = [chart(loss_curve(findings.history), f"loss by epoch. {words}", caption)]
     for names in _by_scale(findings.history):
         caption = "Scores on the way, of the queries that the cut points are chosen on, not of the test split."
         charts.append(chart(score_history(findings.history, names), "scores by epoch", caption))
