@@ -120,8 +120,8 @@ class TrainSection:
     workers: int = option(2, ge=0, doc="threads that prepare batches; with 0 or 1, TensorFlow may idle between epochs")
     cache_features: str | None = option(
         None,
-        doc="a folder that keeps what the frozen layers of the backbone make of the examples, as by freeze = ['trunk']: "
-        "they are run once; none: they are run in each step",
+        doc="a folder that keeps what the frozen layers of the backbone make of each example, so that they run once; "
+        "none: they run in each step",
     )
     early_stopping: EarlyStoppingSection | None = option(
         None, doc="end the training when a score no longer gets better; needs evaluate.every_epochs"
@@ -131,6 +131,9 @@ class TrainSection:
         ge=0,
         doc="steps between checkpoints within an epoch, from which `simplug run --resume` goes on; 0 for one at the "
         "end of each epoch only",
+    )
+    watch_collapse: bool = option(
+        True, doc="embed a few training examples after each epoch and warn when all come out alike; see the history"
     )
     tensorboard: bool = option(False, doc="write loss, learning rate and scores for TensorBoard into the run folder")
 

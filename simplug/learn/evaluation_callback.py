@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import attrs
 import keras
 import numpy as np
 
@@ -80,6 +81,15 @@ class EvaluationCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._matcher: Matcher = REGISTRIES["matcher"].build(matcher)
         self._distance = distance
         self._events = EventFile(log_dir) if log_dir is not None else None
+
+    def replace_inputs(self, replace: Callable[[Any, np.ndarray], Any]) -> None:
+        """Put others in the place of the queries and of the gallery, such as their features for a model of features.
+
+        Args:
+            replace: From inputs (n, ...) and their labels (n,) to the new inputs, as many.
+        """
+        self._queries = attrs.evolve(self._queries, inputs=replace(self._queries.inputs, self._queries.labels))
+        self._gallery = attrs.evolve(self._gallery, inputs=replace(self._gallery.inputs, self._gallery.labels))
 
     def set_model(self, model: Any) -> None:
         """Take the model that is trained; Keras calls it."""
