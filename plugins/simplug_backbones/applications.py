@@ -44,6 +44,11 @@ class Application(TrunkAndHead):
     def application(self) -> str:
         """Return the name of the model in keras.applications."""
 
+    @property
+    def largest_input(self) -> float:
+        """What `rescale` brings to 255."""
+        return 255 / self.rescale
+
     def trunk(self, input_shape: tuple[int, ...]) -> keras.Model:
         """Return the preparation of the pixels and the model without its classifier.
 

@@ -35,6 +35,11 @@ class Conv4(TrunkAndHead):
     filters: int = option(64, ge=1, doc="the channels of each block")
     rescale: float = option(1 / 255, gt=0, doc="what pixels are multiplied by; 1/255 brings 0..255 to 0..1")
 
+    @property
+    def largest_input(self) -> float:
+        """What `rescale` brings to 1."""
+        return 1 / self.rescale
+
     def trunk(self, input_shape: tuple[int, ...]) -> keras.Model:
         """Return the four blocks, from (n, height, width, channels) to (n, height / 16, width / 16, filters).
 

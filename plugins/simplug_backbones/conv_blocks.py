@@ -47,6 +47,11 @@ class ConvBlocks(TrunkAndHead):
                 f"halvings is {self.halvings}, and there are {len(self.filters)} blocks to halve in"
             )
 
+    @property
+    def largest_input(self) -> float:
+        """What `rescale` brings to 1."""
+        return 1 / self.rescale
+
     def trunk(self, input_shape: tuple[int, ...]) -> keras.Model:
         """Return the blocks, from (n, height, width, channels) to (n, smaller height, smaller width, last filters).
 

@@ -34,6 +34,11 @@ class Mlp(Backbone):
         doc="what inputs are multiplied by; 1/255 brings pixels of 0..255 to 0..1, 1 leaves features alone",
     )
 
+    @property
+    def largest_input(self) -> float:
+        """What `rescale` brings to 1."""
+        return 1 / self.rescale
+
     def build(self, input_shape: tuple[int, ...]) -> keras.Model:
         """Return the model from (n, *input_shape) to (n, embedding_dim) float32 vectors of norm 1.
 

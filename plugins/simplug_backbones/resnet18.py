@@ -37,6 +37,11 @@ class ResNet18(TrunkAndHead):
     )
     rescale: float = option(1 / 255, gt=0, doc="what pixels are multiplied by; 1/255 brings 0..255 to 0..1")
 
+    @property
+    def largest_input(self) -> float:
+        """What `rescale` brings to 1."""
+        return 1 / self.rescale
+
     def trunk(self, input_shape: tuple[int, ...]) -> keras.Model:
         """Return the network up to its pooling, with 512 channels.
 

@@ -34,6 +34,11 @@ class SmallCnn(Backbone):
         "'auto': 'valid' where the image is large enough",
     )
 
+    @property
+    def largest_input(self) -> float:
+        """What `rescale` brings to 1."""
+        return 1 / self.rescale
+
     def build(self, input_shape: tuple[int, ...]) -> keras.Model:
         """Return the model from (n, height, width, channels) to (n, embedding_dim) float32 vectors of norm 1.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 import numpy as np
 
-from simplug.api import Augmenter, Batches, DataError, PlannedBatches, Sampler, Split, option
+from simplug.api import Augmenter, Batches, DataError, InvalidInputError, PlannedBatches, Sampler, Split, option
 from simplug_samplers.members import Members, require_steps
 from simplug_samplers.passes import blocks_from_passes
 
@@ -44,6 +44,8 @@ class FixedTriplets(Sampler):
             InvalidInputError: `steps` or `seed` is out of range.
         """
         require_steps("fixed_triplets", steps)
+        if seed < 0:
+            raise InvalidInputError(f"seed must be at least 0, not {seed}")
         triplets = self._drawn(split, seed) if self.path is None else self._read(split, Path(self.path).expanduser())
         if len(triplets) < self.triplets_per_batch:
             raise DataError(
@@ -81,10 +83,13 @@ class FixedTriplets(Sampler):
         try:
             triplets: np.ndarray = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as cause:
-            raise DataError(f"sampler fixed_triplets: {path} cannot be read as an array: {cause}") from cause
-        if not isinstance(triplets, np.ndarray) or triplets.ndim != 2 or triplets.shape[1] != 3:
+            reason = (isinstance(cause, OSError) and cause.strerror) or cause
+            raise DataError(f"sampler fixed_triplets: {path} cannot be read as an array: {reason}") from cause
+        if not isinstance(triplets, np.ndarray):
+            raise DataError(f"sampler fixed_triplets: {path} holds several arrays; save one with numpy.save")
+        if triplets.ndim != 2 or triplets.shape[1] != 3:
             raise DataError(
-                f"sampler fixed_triplets: {path} holds shape {np.shape(triplets)}; triplets are (t, 3) positions"
+                f"sampler fixed_triplets: {path} holds shape {triplets.shape}; triplets are (t, 3) positions"
             )
         if triplets.dtype.kind not in "iu":
             raise DataError(f"sampler fixed_triplets: {path} holds {triplets.dtype}; positions are integers")

@@ -54,15 +54,17 @@ class Members:
             )
 
     def warn_of_small(self, who: str, examples_per_class: int) -> None:
-        """Warn once of classes that have fewer rows than a batch takes of each."""
-        counts = [len(rows) for rows in self.rows]
-        small = np.flatnonzero(np.array(counts) < examples_per_class)
+        """Warn once of classes that have fewer rows than a batch takes of each.
+
+        They are counted and not named: a run numbers the classes that it trains on anew.
+        """
+        counts = np.sort([len(rows) for rows in self.rows])
+        small = counts[counts < examples_per_class]
         if small.size:
-            listing = ", ".join(f"{self.labels[i]} has {counts[i]}" for i in small[:5])
+            sizes = ", ".join(map(str, small[:5])) + (", ..." if len(small) > 5 else "")
             warnings.warn(
                 f"sampler {who}: {len(small)} of {len(self.labels)} classes have fewer examples than "
-                f"examples_per_class = {examples_per_class}, so batches repeat some of them: "
-                f"class {listing}{', ...' if len(small) > 5 else ''}",
+                f"examples_per_class = {examples_per_class}, so batches repeat some of them; the smallest have {sizes}",
                 SmallClassWarning,
                 stacklevel=3,
             )

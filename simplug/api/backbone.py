@@ -16,6 +16,14 @@ class Backbone(Component, ABC):
 
     kind: ClassVar[str] = "backbone"
 
+    @property
+    def largest_input(self) -> float | None:
+        """The largest value that inputs are made for, such as 255 for pixels of 0..255; None: there is no such value.
+
+        A training warns of inputs that are far from it.
+        """
+        return None
+
     @abstractmethod
     def build(self, input_shape: tuple[int, ...]) -> keras.Model:
         """Return a functional Keras model from (n, *input_shape) to (n, embedding_dim) float embeddings.

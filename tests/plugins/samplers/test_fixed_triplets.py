@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import simplug
-from simplug.api import DataError, Split
+from simplug.api import DataError, InvalidInputError, Split
 
 
 def split_of(counts):
@@ -88,6 +88,15 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         sampler = simplug.samplers.build("fixed_triplets", path=str(path))
         with pytest.raises(DataError, match=f"{path} cannot be read as an array"):
             sampler.batches(split_of([2, 2]), steps=1, seed=0)
+    np.savez(tmp_path / "several.npz", np.zeros((1, 3), np.int64))
+    sampler = simplug.samplers.build("fixed_triplets", path=str(tmp_path / "several.npz"))
+    with pytest.raises(DataError, match=r"several\.npz holds several arrays; save one with numpy\.save"):
+        sampler.batches(split_of([2, 2]), steps=1, seed=0)
+
+
+def test_a_negative_seed_is_refused_before_triplets_are_drawn():
+    with pytest.raises(InvalidInputError, match="seed must be at least 0, not -1"):
+        simplug.samplers.build("fixed_triplets").batches(split_of([20, 20]), steps=1, seed=-1)
 
 
 def test_data_without_a_triplet_are_refused():
