@@ -19,6 +19,8 @@ def _int64_labels(labels: Any) -> np.ndarray:
     values: np.ndarray = np.asarray(labels)
     if values.size and values.dtype.kind not in "iu":
         raise DataError(f"labels are whole numbers, not {values.dtype}")
+    if values.dtype == np.uint64 and values.size and values.max() > np.iinfo(np.int64).max:
+        raise DataError(f"labels are at most 2**63 - 1, not {values.max()}")
     return values.astype(np.int64, copy=False)
 
 

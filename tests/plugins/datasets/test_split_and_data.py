@@ -20,6 +20,11 @@ def test_labels_that_are_no_whole_numbers_are_refused_instead_of_converted(label
         Split(np.zeros((2, 3)), labels)
 
 
+def test_labels_beyond_int64_are_refused_instead_of_turned_negative():
+    with pytest.raises(DataError, match=r"labels are at most 2\*\*63 - 1, not 9223372036854775808"):
+        Split(np.zeros((2, 3)), np.array([1, 2**63], np.uint64))
+
+
 def test_labels_of_another_length_or_rank_are_refused():
     with pytest.raises(DataError, match=r"2 examples but labels of shape \(3,\)"):
         Split(np.zeros((2, 3)), [1, 2, 3])
