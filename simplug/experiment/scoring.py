@@ -27,9 +27,9 @@ def scoring(config: RunConfig, selection: Selection) -> list[keras.callbacks.Cal
         return []
     all_seen = bool(np.isin(queries.labels, selection.seen).all())
     scores = EvaluationCallback(
-        queries.read(),
+        queries.inputs,
         queries.labels,
-        selection.gallery.read(),
+        selection.gallery.inputs,
         selection.gallery.labels,
         metrics,
         known_classes=None if all_seen else selection.seen,

@@ -34,9 +34,10 @@ class EvaluationCallback(keras.callbacks.Callback):  # type: ignore[misc]
     such as ``keras.callbacks.EarlyStopping(monitor="val_map@r", mode="max")``.
 
     Args:
-        queries: (q, ...) inputs of the model.
+        queries: (q, ...) inputs of the model, or :class:`simplug.api.Examples`, which are read for each score.
         query_labels: (q,) integer labels, from 0 up.
-        gallery: (n, ...) inputs of the model, among which the neighbours of the queries are found; no query among them.
+        gallery: (n, ...) inputs of the model or :class:`simplug.api.Examples`, among which the neighbours of the
+            queries are found; no query among them.
         gallery_labels: (n,) integer labels, from 0 up.
         metrics: Metrics of retrieval, verification (pairs of queries), clustering, training, open sets, and probes that
             learn from the gallery; by name, as tables or instances. For those of open sets, a query is unknown when the

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from simplug.api import Distance, InvalidInputError
+from simplug.api import Distance, Examples, InvalidInputError
 from simplug.evaluation.checking import labels_of
 from simplug.index.index import Index
 from simplug.kernel.registry import REGISTRIES
@@ -22,11 +22,11 @@ class Labelled:
     """Examples with their labels.
 
     Attributes:
-        inputs: (n, ...) inputs of the model, at least one.
+        inputs: (n, ...) inputs of the model, at least one, or :class:`simplug.api.Examples` of one input.
         labels: (n,) int64.
     """
 
-    inputs: np.ndarray
+    inputs: np.ndarray | Examples
     labels: np.ndarray
 
     @classmethod
@@ -36,8 +36,12 @@ class Labelled:
         Raises:
             InvalidInputError: There are none, their numbers differ, or the labels are no integers from 0 up.
         """
-        examples, classes = np.asarray(inputs), labels_of(f"labels of the {name}", labels)
-        if examples.ndim < 2 or not len(examples):
+        examples = inputs if isinstance(inputs, Examples) else np.asarray(inputs)
+        classes = labels_of(f"labels of the {name}", labels)
+        if isinstance(examples, Examples):
+            if not len(examples):
+                raise InvalidInputError(f"{name} are none; there is at least one")
+        elif examples.ndim < 2 or not len(examples):
             raise InvalidInputError(f"{name} have shape {examples.shape}; they are inputs of the model, at least one")
         if len(examples) != len(classes):
             raise InvalidInputError(f"there are {len(examples)} {name} and {len(classes)} labels of them")

@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from simplug.api import InvalidInputError
+from simplug.api import Examples, InvalidInputError
+from simplug.api.examples import take
 from simplug.kernel.artifacts import write_file
 from simplug.learn.event_file import EventFile, png
 from simplug.learn.labelled import DistanceLike, Labelled, distance_of, own_index, similarity_model
@@ -66,7 +67,7 @@ class NeighborPictures(keras.callbacks.Callback):  # type: ignore[misc]
         asked = Labelled.of(queries, query_labels, "queries")
         self._gallery = Labelled.of(gallery, gallery_labels, "gallery")
         chosen = _one_of_each_class(asked.labels)[:rows]
-        self._queries = Labelled(asked.inputs[chosen], asked.labels[chosen])
+        self._queries = Labelled(take(asked.inputs, chosen), asked.labels[chosen])
         self._query_pictures = _pictures(query_pictures, asked, "query_pictures")[chosen]
         self._gallery_pictures = _pictures(gallery_pictures, self._gallery, "gallery_pictures")
         if self._query_pictures.shape[1:] != self._gallery_pictures.shape[1:]:
@@ -168,7 +169,8 @@ def write_projection(
 
 
 def _pictures(given: Any, examples: Labelled, name: str) -> np.ndarray:
-    pictures = as_pictures(examples.inputs if given is None else given, name)
+    shown = examples.inputs if given is None else given
+    pictures = as_pictures(shown.read(np.arange(len(shown))) if isinstance(shown, Examples) else shown, name)
     if len(pictures) != len(examples.labels):
         raise InvalidInputError(f"{name} are {len(pictures)}, and there are {len(examples.labels)} examples")
     return pictures

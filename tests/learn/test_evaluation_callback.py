@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import simplug
+from simplug.api import Examples
 from simplug.evaluation import evaluate_embeddings, evaluate_probe, evaluate_retrieval, evaluate_verification
 from simplug.kernel.errors import InvalidInputError
 
@@ -127,6 +128,44 @@ def test_scores_come_every_so_many_epochs_and_at_the_last(model):
     )
     fit(model, simplug.callbacks.EvaluationCallback(*TEST, *GALLERY, every=2), listener, epochs=5)
     assert seen == {0: False, 1: True, 2: False, 3: True, 4: True}
+
+
+class Unread(Examples):
+    """Examples that are read when they are asked for."""
+
+    def __init__(self, inputs):
+        self.inputs = inputs
+
+    def __len__(self):
+        return len(self.inputs)
+
+    @property
+    def example_shape(self):
+        return self.inputs.shape[1:]
+
+    def read(self, rows):
+        return self.inputs[rows]
+
+    def take(self, rows):
+        return Unread(self.inputs[rows])
+
+
+def test_examples_that_are_not_in_memory_have_the_same_scores(model):
+    callbacks = [
+        simplug.callbacks.EvaluationCallback(queries, TEST[1], gallery, GALLERY[1])
+        for queries, gallery in ((TEST[0], GALLERY[0]), (Unread(TEST[0]), Unread(GALLERY[0])))
+    ]
+    told = []
+    for callback in callbacks:
+        logs = {}
+        callback.set_params({"epochs": 1})
+        callback.set_model(model)
+        callback.on_epoch_end(0, logs)
+        told.append(logs)
+    assert told[0] == told[1]
+    assert set(told[0]) == {"val_precision@1", "val_map@r"}
+    with pytest.raises(InvalidInputError, match="queries are none"):
+        simplug.callbacks.EvaluationCallback(Unread(TEST[0][:0]), TEST[1][:0], *GALLERY)
 
 
 def test_open_sets_are_scored_against_the_classes_of_the_gallery(model):
