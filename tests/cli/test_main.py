@@ -190,13 +190,15 @@ def test_a_light_command_imports_no_tensorflow_and_is_done_within_a_second(name,
         "heavy = {'tensorflow', 'keras', 'sklearn', 'scipy', 'matplotlib', 'PIL', 'hnswlib', 'lmdb'}\n"
         "sys.stderr.write(','.join(heavy & set(sys.modules)))\n"
     )
+    allowed = 0.5 if name == "--help" else 1
     seconds, numpy_seconds = [], []
     for _ in range(3):
         (tmp_path / "fresh.toml").unlink(missing_ok=True)
         taken, done = processor_seconds(code, tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
+        if taken < allowed:
+            return
         seconds.append(taken)
         numpy_seconds.append(processor_seconds("import numpy", tmp_path)[0])
     # A second of a machine that imports NumPy in an eighth of one; what shares its cores slows it down, too.
-    second = max(1, 8 * min(numpy_seconds))
-    assert min(seconds) < (0.5 if name == "--help" else 1) * second
+    assert min(seconds) < allowed * max(1, 8 * min(numpy_seconds))
