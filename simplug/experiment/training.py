@@ -12,17 +12,21 @@ import keras
 import numpy as np
 
 from simplug.api import Loss, Split
+from simplug.experiment.batches import numbered_from_zero, training_batches
 from simplug.experiment.config import OptimizerSection, RunConfig
 from simplug.experiment.feature_cache import CutModel
 from simplug.experiment.following import Follower, Scalars
+from simplug.experiment.input_scale import warn_of_scale
 from simplug.experiment.optimizer import build_optimizer
 from simplug.experiment.progress import Progress
 from simplug.experiment.self_supervision import check_views, view_options
+from simplug.experiment.watching import watching
 from simplug.kernel.config import plain_fields
 from simplug.kernel.errors import ConfigError, Problem
 from simplug.kernel.plugins import plugins
 from simplug.learn.averaging import AveragedWeights
 from simplug.learn.checkpoint import State
+from simplug.learn.collapse import Collapse
 from simplug.learn.early_stopping import EarlyStopping
 from simplug.learn.model import SimilarityModel
 from simplug.learn.resuming import Checkpoints, fit
@@ -34,15 +38,18 @@ class Trained:
 
     Attributes:
         model: The model, compiled and without an index.
-        history: One row an epoch: epoch, loss, learning_rate, seconds, and the scores of that epoch, if it has any.
+        history: One row an epoch: epoch, loss, learning_rate, seconds, and the scores of that epoch, if it has any;
+            after early stopping also kept, which is 1 for the epoch whose weights are kept, and 0 for others.
         seconds: How long ``fit`` took, in seconds, what came before a resumed checkpoint included.
         kept_epoch: The epoch, counted from 1, whose weights early stopping has put back; None where it has not.
+        collapse: What the watch for collapse has found; None where there is nothing.
     """
 
     model: SimilarityModel
     history: list[dict[str, float]]
     seconds: float
     kept_epoch: int | None = None
+    collapse: Collapse | None = None
 
 
 def train(
@@ -72,9 +79,9 @@ def train(
         SimplugError: The loss is no longer finite.
     """
     section = config.train
-    # Class vectors are numbered from 0 up; a loss over pairs only asks whether labels are equal.
-    ranks = np.unique(training.labels, return_inverse=True)[1]
-    training = Split(training.inputs, ranks, training.groups)
+    training = numbered_from_zero(training)
+    # What the model sees of the examples, but for their augmentation.
+    shown = training
     if config.augmenter is not None:
         training = config.augmenter.with_classes(training)
     _check_loss(config.loss, int(training.labels.max()) + 1)
@@ -86,17 +93,16 @@ def train(
     if config.loss.compares == "views":
         check_views(config, training)
     steps = section.epochs * section.steps_per_epoch
-    batches = config.sampler.batches(
-        training, steps=section.steps_per_epoch, seed=section.seed, augmenter=config.augmenter
-    )
+    batches = training_batches(config, training)
+    warn_of_scale(config.backbone, training)
     with _precision(section.precision):
         encoder = config.backbone.build(shape)
         model = SimilarityModel(encoder.inputs, encoder.outputs, name="encoder")
     clock = _Clock()
     cut = CutModel.of(model, section.cache_features) if section.cache_features is not None else None
     if cut is not None:
-        features = cut.features(training)
-        batches = config.sampler.batches(features, steps=section.steps_per_epoch, seed=section.seed)
+        shown = cut.features(training)
+        batches = config.sampler.batches(shown, steps=section.steps_per_epoch, seed=section.seed)
         cut.show_features(callbacks)
         model = cut.head
 
@@ -110,6 +116,7 @@ def train(
         )
 
     compile_model(model)
+    watch = watching(config, shown)
     follower = Follower(progress, section.steps_per_epoch)
     scalars = [Scalars(follower, log_dir)] if log_dir is not None else []
     fit(
@@ -122,6 +129,7 @@ def train(
             clock,
             *_averaging(section.optimizer),
             *callbacks,
+            *watch,
             follower,
             *scalars,
             *_offered_callbacks(config),
@@ -130,8 +138,10 @@ def train(
     )
     stopping = next((one for one in callbacks if isinstance(one, EarlyStopping)), None)
     kept = stopping.best_epoch if stopping is not None and stopping.restore_best else None
+    marks = [{} if kept is None else {"kept": int(row["epoch"] == kept)} for row in follower.history]
+    history = [row | mark for row, mark in zip(follower.history, marks, strict=True)]
     trained = model if cut is None else cut.trained(compile_model)
-    return Trained(trained, follower.history, clock.seconds, kept)
+    return Trained(trained, history, clock.seconds, kept, watch[0].found if watch else None)
 
 
 def _check_loss(loss: Loss, classes: int) -> None:
