@@ -8,18 +8,20 @@ from simplug.api import Batches, Split
 from simplug.experiment.config import RunConfig
 
 
-def numbered_from_zero(config: RunConfig, training: Split) -> Split:
-    """Return the examples to train on, their classes numbered from 0 up, and those that the augmenter adds.
+def numbered_from_zero(training: Split) -> Split:
+    """Return the examples to train on, their classes numbered from 0 up.
 
-    Class vectors are numbered from 0 up; a loss over pairs only asks whether labels are equal.
+    Class vectors are numbered so; a loss over pairs only asks whether labels are equal.
     """
-    ranks = np.unique(training.labels, return_inverse=True)[1]
-    training = Split(training.inputs, ranks, training.groups)
-    return training if config.augmenter is None else config.augmenter.with_classes(training)
+    return Split(training.inputs, np.unique(training.labels, return_inverse=True)[1], training.groups)
 
 
 def training_batches(config: RunConfig, training: Split) -> Batches:
-    """Return the batches of examples that :func:`numbered_from_zero` has numbered.
+    """Return the batches of a training.
+
+    Args:
+        config: The config.
+        training: The examples, numbered from 0 up, with those that the augmenter makes classes of their own.
 
     Raises:
         DataError: The sampler cannot fill its batches from these examples.
@@ -37,4 +39,7 @@ def require_first_batch(config: RunConfig, training: Split) -> None:
         DataError: The sampler cannot fill its batches from these examples, or one cannot be read.
         InvalidInputError: The augmenter takes other examples.
     """
-    training_batches(config, numbered_from_zero(config, training))[0]
+    training = numbered_from_zero(training)
+    if config.augmenter is not None:
+        training = config.augmenter.with_classes(training)
+    training_batches(config, training)[0]
