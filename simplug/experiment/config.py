@@ -177,8 +177,8 @@ class EvaluateSection:
     metrics: tuple[Metric, ...] = components(
         "metric",
         default=("precision@1", "map@r", "r_precision", "roc_auc"),
-        doc="metrics of retrieval, verification, clustering, training, probes, which learn from the gallery, and of open "
-        "sets with index.unknown_classes",
+        doc="metrics of retrieval, verification, clustering, training, probes, which learn from the gallery, and of "
+        "open sets with index.unknown_classes",
     )
     intervals: int = option(
         1000,

@@ -13,6 +13,7 @@ import numpy as np
 from simplug.experiment.progress import Progress
 from simplug.kernel.errors import SimplugError
 from simplug.learn.checkpoint import State
+from simplug.learn.collapse_signs import LOGS
 from simplug.learn.event_file import EventFile
 
 _GROUPS = {"val_known_": "val_seen_", "val_unknown_": "val_unseen_"}
@@ -41,7 +42,8 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
         steps_per_epoch: How many steps an epoch has.
 
     Attributes:
-        history: One row an epoch: epoch, loss, learning_rate, seconds, and the scores of that epoch, if it has any.
+        history: One row an epoch: epoch, loss, learning_rate, seconds, and the scores of that epoch and the numbers of
+            the watch for collapse, if it has any.
     """
 
     def __init__(self, progress: Progress, steps_per_epoch: int) -> None:
@@ -82,7 +84,7 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
                 "loss": float(logs["loss"]),
                 "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
                 "seconds": self._seconds(),
-                **{name_in_run(name): float(value) for name, value in logs.items() if name.startswith("val_")},
+                **{name_in_run(name): float(value) for name, value in logs.items() if _is_kept(name)},
             }
         )
         self._before, self._started = 0.0, time.perf_counter()
@@ -98,6 +100,11 @@ class Follower(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _seconds(self) -> float:
         return self._before + time.perf_counter() - self._started
+
+
+def _is_kept(log: str) -> bool:
+    """Say whether a number of the logs belongs into the history: a score, or what tells of collapse."""
+    return log.startswith("val_") or log in LOGS
 
 
 class Scalars(keras.callbacks.Callback):  # type: ignore[misc]

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from simplug.experiment import folder as names
+from simplug.experiment.batches import require_first_batch
 from simplug.experiment.config import MadeWithSection, RunConfig
 from simplug.experiment.folder import RunFolder
 from simplug.experiment.progress import Progress
@@ -79,6 +80,7 @@ def run(
     place.check_free(overwrite=overwrite)
     with progress.stage("read the data"):
         selection = select(config.dataset.load(), config)
+        require_first_batch(config, selection.training)
     scorers = _start_keras(config, selection, progress)
     place.start()
     values = resolved(config)
@@ -213,6 +215,7 @@ def _work(
         "category_names": selection.group_names,
         "epochs": len(trained.history),
         "kept_epoch": trained.kept_epoch,
+        "collapse": None if trained.collapse is None else attrs.asdict(trained.collapse),
         "fit_seconds": trained.seconds,
         "seed": config.train.seed,
         "roc": small_roc(evaluation.pairs),
@@ -221,7 +224,8 @@ def _work(
 
     place.enter("report")
     with progress.stage("write the report"):
-        findings = Findings(values, selection, trained.history, calibration, evaluation, index)
+        collapse = None if trained.collapse is None else trained.collapse.message
+        findings = Findings(values, selection, trained.history, calibration, evaluation, index, collapse)
         write_file(place.path / names.REPORT, write_report(findings, title=place.path.name).encode())
         write_file(place.path / names.CARD, write_card(findings, title=place.path.name).encode())
         index.close()

@@ -8,6 +8,7 @@ from simplug.experiment.report import about, numbers
 from simplug.experiment.report.charts import chart
 from simplug.experiment.report.findings import Findings
 from simplug.experiment.report.html import Html, element, join, table
+from simplug.learn.collapse_signs import LOGS
 from simplug.plots.calibration import score_curve
 from simplug.plots.history import loss_curve, score_history, scores_in
 from simplug.plots.pairs import distance_histogram, reported_points, roc_curve
@@ -23,14 +24,36 @@ def training(findings: Findings) -> Html:
     for names in _by_scale(findings.history):
         caption = "Scores on the way, of the queries that the cut points are chosen on, not of the test split."
         charts.append(chart(score_history(findings.history, names), "scores by epoch", caption))
-    return element("div", *charts, element("div", about.parts(findings)), class_="charts")
+    charts += _watch(findings.history)
+    drawn = element("div", *charts, element("div", about.parts(findings)), class_="charts")
+    return join([element("p", _sentence(findings.collapse), class_="warning"), drawn]) if findings.collapse else drawn
+
+
+def _watch(history: Sequence[Mapping[str, float]]) -> list[Html]:
+    """Return the numbers that tell of collapse by epoch, where they were watched: shares together, the rank apart."""
+    watched = [name for name in scores_in(history) if name in LOGS]
+    ranks = [name for name in watched if name == "effective_rank"]
+    shares = [name for name in watched if name not in ranks]
+    captions = (
+        (shares, "Of some training examples: near a spread of 0, all embeddings point the same way."),
+        (ranks, "How many dimensions the embeddings of these examples fill."),
+    )
+    return [
+        chart(score_history(history, names), "signs of collapse by epoch", caption)
+        for names, caption in captions
+        if names
+    ]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _by_scale(history: Sequence[Mapping[str, float]]) -> list[list[str]]:
     """Return the names of the scores by epoch: those from 0 to 1 together, others with those of the same metric."""
     shares: list[str] = []
     others: dict[str, list[str]] = {}
-    for name in scores_in(history):
+    for name in (name for name in scores_in(history) if name not in LOGS):
         if all(0 <= row[name] <= 1 for row in history if name in row):
             shares.append(name)
         else:

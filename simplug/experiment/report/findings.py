@@ -27,6 +27,7 @@ class Findings:
         calibration: The calibration of the index.
         evaluation: The scores on the test split.
         index: The gallery, open, with the gallery's inputs as payloads.
+        collapse: What the watch for collapse has found while the model was trained, in words; None for nothing.
     """
 
     config: Mapping[str, Any]
@@ -35,6 +36,7 @@ class Findings:
     calibration: Calibration
     evaluation: Evaluation
     index: Index
+    collapse: str | None = None
 
     @property
     def right(self) -> np.ndarray:
