@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from simplug.kernel.artifacts import read_manifest, staged_folder, write_manifes
 from simplug.kernel.errors import ArtifactError, InvalidInputError
 
 _ARRAYS = "arrays.npz"
+_VALUES = "values.json"
 
 State = Mapping[str, Any]
 """Arrays and plain values by name, as JSON can hold them."""
@@ -70,7 +72,9 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     place = folder / f"{checkpoint.epoch:06d}-{checkpoint.step:08d}"
     with staged_folder(place, overwrite=True) as staged:
         np.savez(staged / _ARRAYS, **arrays)  # type: ignore[arg-type]
-        values = {"epoch": checkpoint.epoch, "step": checkpoint.step, "parts": plain, "made_by": checkpoint.made_by}
+        # A file of its own: a manifest sorts its keys, and the order of the columns of a history would be lost.
+        (staged / _VALUES).write_text(json.dumps(plain, allow_nan=False), encoding="utf-8")
+        values = {"epoch": checkpoint.epoch, "step": checkpoint.step, "made_by": checkpoint.made_by}
         write_manifest(staged, "checkpoint", values, {})
     for other in folder.iterdir():
         if other != place:
@@ -90,7 +94,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
     manifest = read_manifest(places[-1], "checkpoint")
     try:
         values = manifest.config
-        parts: dict[str, dict[str, Any]] = {name: dict(state) for name, state in values["parts"].items()}
+        parts: dict[str, dict[str, Any]] = json.loads((places[-1] / _VALUES).read_bytes())
         with np.load(places[-1] / _ARRAYS, allow_pickle=False) as arrays:
             for name in arrays.files:
                 part, _, inside = name.partition("/")
