@@ -190,7 +190,9 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
         # Read first: a head that runs the encoder once more makes Keras forget what its layers added.
         extras = self.losses
         if isinstance(self._head, ViewHead):
-            value = self._head.loss_of(self.embedding_model, x, y_pred, training=training)
+            value = self._head.loss_of(
+                y_pred, self.embedding_model, lambda: self(x, training=training), training=training
+            )
         else:
             value = self._head.loss_of(y, y_pred, training=training)
         total = share_of_loss(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -57,16 +58,16 @@ class ViewHead(keras.layers.Layer):  # type: ignore[misc]
             self.slow_copy.start(self._followed(encoder))
         self.built = True
 
-    def loss_of(self, encoder: keras.Model, inputs: Any, embeddings: Any, *, training: bool) -> Any:
+    def loss_of(self, embeddings: Any, encoder: keras.Model, encode: Callable[[], Any], *, training: bool) -> Any:
         """Return the loss of a batch that holds the first views of its examples and then the second.
 
         In training, the copy moves first, toward the weights that the last step of the optimizer left, and what the
         loss keeps moves.
 
         Args:
-            encoder: The model that gave the embeddings.
-            inputs: What it gave them for, (2n, ...).
             embeddings: (2n, d).
+            encoder: The model that gave the embeddings.
+            encode: It runs the model on the batch once more and returns embeddings (2n, d).
             training: False when a batch is only being judged.
 
         Raises:
@@ -78,7 +79,7 @@ class ViewHead(keras.layers.Layer):  # type: ignore[misc]
             value, moved = self._direction(*self._pair(views), training=training)
         else:
             shown = views if self.predictor is None else self.predictor(views, training=training)
-            compared = views if self.slow_copy is None else self._by_copy(self.slow_copy, encoder, inputs, training)
+            compared = views if self.slow_copy is None else self._by_copy(self.slow_copy, encoder, encode, training)
             (first, second), (to_first, to_second) = self._pair(shown), self._pair(compared)
             # Both directions meet what the loss kept before the step; what the first makes of it is kept.
             value, moved = self._direction(first, to_second, training=training)
@@ -97,14 +98,13 @@ class ViewHead(keras.layers.Layer):  # type: ignore[misc]
     def _project(self, embeddings: Any, training: bool) -> Any:
         return embeddings if self.projector is None else self.projector(embeddings, training=training)
 
-    def _by_copy(self, copy: SlowCopy, encoder: keras.Model, inputs: Any, training: bool) -> Any:
+    def _by_copy(self, copy: SlowCopy, encoder: keras.Model, encode: Callable[[], Any], training: bool) -> Any:
         followed = self._followed(encoder)
         if training:
             copy.follow(followed)
 
         def projections() -> Any:
-            embeddings = encoder(inputs, training=training)
-            return self._project(keras.ops.cast(embeddings, "float32"), training)
+            return self._project(keras.ops.cast(encode(), "float32"), training)
 
         return copy.run(followed, projections, training=training)
 
