@@ -9,7 +9,6 @@ from pathlib import Path
 
 import attrs
 import keras
-import numpy as np
 
 from simplug.api import Loss, Split
 from simplug.experiment.batches import numbered_from_zero, training_batches
