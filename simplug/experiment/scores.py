@@ -87,7 +87,7 @@ def evaluate(
         DataError: A metric needs queries of unknown classes, and there are none.
         InvalidInputError: The index is not calibrated, or no query has its class in the gallery.
     """
-    selection.require_unknown(metrics)
+    selection.require_queries(metrics)
     labels = selection.test.labels
     matched: np.ndarray = index.match(embeddings, cutpoint="optimal", no_match_label=UNKNOWN)
     calibration = index.calibration

@@ -55,14 +55,22 @@ class Selection:
             groups |= {"seen": seen, "unseen": known & ~seen, "unknown": ~known}
         return {name: mask for name, mask in groups.items() if mask.any()}
 
-    def require_unknown(self, metrics: Sequence[Metric]) -> None:
-        """Refuse metrics of open sets where every query is of a class that the gallery has.
+    def require_queries(self, metrics: Sequence[Metric]) -> None:
+        """Refuse metrics for which there is no query: of a class that the gallery has, or of one that it has not.
 
         Raises:
             DataError: There is such a metric and no such query.
         """
+        is_known = np.isin(self.test.labels, self.known)
+        wanted = [metric.label for metric in metrics if metric.task in ("retrieval", "probe")]
+        if wanted and not is_known.any():
+            test = ", ".join(self.class_names[label] for label in np.unique(self.test.labels).tolist()[:5])
+            raise DataError(
+                f"{wanted[0]} scores queries by records of their class, and the gallery has none of the classes of the "
+                f"test split, such as {test}; test on other examples of the classes of the train split, too"
+            )
         wanted = [metric.label for metric in metrics if metric.task == "open_set"]
-        if wanted and np.isin(self.test.labels, self.known).all():
+        if wanted and is_known.all():
             raise DataError(
                 f"{wanted[0]} scores how queries of unknown classes are told apart, and every class of the test split "
                 "is in the gallery; leave some out of it with index.unknown_classes"
@@ -102,7 +110,7 @@ def select(data: Data, config: RunConfig) -> Selection:
         class_names={label: data.class_names.get(label, str(label)) for label in classes.tolist()},
         group_names=dict(data.group_names),
     )
-    selection.require_unknown(config.evaluate.metrics)
+    selection.require_queries(config.evaluate.metrics)
     return selection
 
 

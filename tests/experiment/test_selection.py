@@ -121,6 +121,12 @@ def test_calibration_takes_classification_metrics_alone():
         ),
         (data(), {"index": {"unknown_classes": [0, 1, 2, 3]}}, "names every class of the train split"),
         (Data({"train": data().splits["train"]}), {}, "the data set has no test split; it has: train"),
+        (
+            Data({"train": data().splits["train"], "test": Split(np.zeros((4, 1)), [7, 7, 9, 9])}),
+            {},
+            "precision@1 scores queries by records of their class, and the gallery has none of the classes of the test "
+            "split, such as 7, 9",
+        ),
     ],
 )
 def test_data_that_cannot_be_used_is_refused(given, sections, message):
