@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import resource
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -95,8 +96,14 @@ def imported(nodes: Iterator[ast.AST]) -> set[str]:
     return found
 
 
+@functools.cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@functools.cache
 def all_imports(file: Path) -> set[str]:
-    return imported(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    return imported(ast.walk(parsed(file)))
 
 
 def is_type_checking(node: ast.AST) -> bool:
@@ -115,81 +122,101 @@ def at_run_time(tree: ast.AST, *, functions: bool) -> Iterator[ast.AST]:
         yield from at_run_time(child, functions=functions)
 
 
+@functools.cache
 def imports_at_module_level(file: Path) -> set[str]:
-    return imported(at_run_time(ast.parse(file.read_text(encoding="utf-8")), functions=False))
+    return imported(at_run_time(parsed(file), functions=False))
 
 
+@functools.cache
 def imports_at_run_time(file: Path) -> set[str]:
-    return imported(at_run_time(ast.parse(file.read_text(encoding="utf-8")), functions=True))
+    return imported(at_run_time(parsed(file), functions=True))
 
 
 def roots(names: set[str]) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-@pytest.mark.parametrize("file", OWN, ids=identify)
-def test_a_part_of_simplug_imports_only_the_parts_it_may(file):
-    parts = file.relative_to(ROOT / "simplug").parts
-    part = parts[0].removesuffix(".py")
-    used = {name.split(".")[1] for name in all_imports(file) if name.startswith("simplug.")}
+def offences(files: list[Path], found_in: Callable[[Path], set[str]]) -> dict[str, set[str]]:
+    """Return what breaks a rule, by the file in which it was found."""
+    return {identify(file): found for file in files if (found := found_in(file))}
+
+
+def test_a_part_of_simplug_imports_only_the_parts_it_may():
     public = {kind.plural for kind in KINDS.values()} | {"Index", "SimilarityModel", "load", "save", "plugins"}
-    names = used - public if part in ("learn", "experiment", "cli", "testing") else used
-    assert names <= ALLOWED[part]
+
+    def forbidden(file):
+        part = file.relative_to(ROOT / "simplug").parts[0].removesuffix(".py")
+        used = {name.split(".")[1] for name in all_imports(file) if name.startswith("simplug.")}
+        return used - ALLOWED[part] - (public if part in ("learn", "experiment", "cli", "testing") else set())
+
+    assert offences(OWN, forbidden) == {}
 
 
-@pytest.mark.parametrize("file", OWN, ids=identify)
-def test_simplug_imports_no_plugin_package(file):
-    assert not {name for name in roots(all_imports(file)) if name.startswith("simplug_")}
+def plugin_packages(file):
+    return {name for name in roots(all_imports(file)) if name.startswith("simplug_")}
 
 
-@pytest.mark.parametrize("file", [file for file in OWN if "kernel" in file.parts], ids=identify)
-def test_the_kernel_needs_attrs_pluggy_and_metadata_alone(file):
+def test_simplug_imports_no_plugin_package():
+    assert offences(OWN, plugin_packages) == {}
+
+
+def test_the_kernel_needs_attrs_pluggy_and_metadata_alone():
     allowed = {"attrs", "pluggy", "importlib_metadata", "packaging", "tomlkit", "simplug", "__future__"}
-    outside = roots(imports_at_run_time(file)) - set(sys.stdlib_module_names)
-    assert outside <= allowed
+    kernel = [file for file in OWN if "kernel" in file.parts]
+    assert kernel
+    assert (
+        offences(kernel, lambda file: roots(imports_at_run_time(file)) - set(sys.stdlib_module_names) - allowed) == {}
+    )
 
 
-@pytest.mark.parametrize("file", [file for file in OWN if "index" in file.parts], ids=identify)
-def test_the_index_never_imports_keras(file):
-    assert not roots(imports_at_run_time(file)) & KERAS
+def test_the_index_never_imports_keras():
+    index = [file for file in OWN if "index" in file.parts]
+    assert index
+    assert offences(index, lambda file: roots(imports_at_run_time(file)) & KERAS) == {}
 
 
 LIGHT_COMMANDS = ("__init__", "main", "init", "check", "plugins", "show", "schema", "kind_parameter")
 LIGHT = [
     file
     for file in OWN
-    if file.parent.name in ("kernel", "api", "index") or (file.parent.name == "cli" and file.stem in LIGHT_COMMANDS)
+    if file.parent.name in ("kernel", "api", "scanning", "index")
+    or (file.parent.name == "cli" and file.stem in LIGHT_COMMANDS)
 ]
 
 
-@pytest.mark.parametrize("file", LIGHT, ids=identify)
-def test_the_light_parts_import_nothing_heavy_at_module_level(file):
-    assert not roots(imports_at_module_level(file)) & HEAVY
+def heavy_at_module_level(file):
+    return roots(imports_at_module_level(file)) & HEAVY
+
+
+def test_the_light_parts_import_nothing_heavy_at_module_level():
+    assert offences(LIGHT, heavy_at_module_level) == {}
 
 
 KERAS_LAYERS = "simplug.api.layers"
 """The part of the contracts that imports Keras."""
 
 
-@pytest.mark.parametrize("file", [*LIGHT, *FIRST_PARTY], ids=identify)
-def test_the_layers_of_the_contracts_are_imported_inside_of_functions(file):
-    names = imports_at_module_level(file)
-    assert not [name for name in names if name == KERAS_LAYERS or name.startswith(f"{KERAS_LAYERS}.")]
+def test_the_layers_of_the_contracts_are_imported_inside_of_functions():
+    def layers(file):
+        names = imports_at_module_level(file)
+        return {name for name in names if name == KERAS_LAYERS or name.startswith(f"{KERAS_LAYERS}.")}
+
+    assert offences([*LIGHT, *FIRST_PARTY], layers) == {}
 
 
-@pytest.mark.parametrize("file", FIRST_PARTY, ids=identify)
-def test_a_plugin_imports_the_contracts_and_its_own_package_alone(file):
-    package = file.relative_to(ROOT / "plugins").parts[0]
-    names = all_imports(file)
-    assert {name for name in roots(names) if name.startswith("simplug_")} <= {package}
-    inside = {name for name in names if name.partition(".")[0] == "simplug"}
-    assert {name for name in inside if not name.startswith("simplug.api")} == set()
+def test_a_plugin_imports_the_contracts_and_its_own_package_alone():
+    def outside(file):
+        inside = {name for name in all_imports(file) if name.partition(".")[0] == "simplug"}
+        private = {name for name in inside if not name.startswith("simplug.api")}
+        return private | (plugin_packages(file) - {file.relative_to(ROOT / "plugins").parts[0]})
+
+    assert offences(FIRST_PARTY, outside) == {}
 
 
-@pytest.mark.parametrize("module", sorted({target.partition(":")[0] for _, _, target in DECLARED}))
-def test_the_module_of_a_component_imports_nothing_heavier_than_numpy(module):
-    file = ROOT / "plugins" / f"{module.replace('.', '/')}.py"
-    assert not roots(imports_at_module_level(file)) & HEAVY
+def test_the_module_of_a_component_imports_nothing_heavier_than_numpy():
+    modules = {target.partition(":")[0] for _, _, target in DECLARED}
+    files = [ROOT / "plugins" / f"{module.replace('.', '/')}.py" for module in sorted(modules)]
+    assert offences(files, heavy_at_module_level) == {}
 
 
 def test_importing_simplug_imports_neither_numpy_nor_keras_nor_any_plugin(python):
@@ -247,15 +274,18 @@ def test_a_group_is_named_in_one_place_alone():
     assert found <= {"simplug/kernel/kinds.py"}
 
 
-@pytest.mark.parametrize("file", [*OWN, *FIRST_PARTY], ids=identify)
-def test_no_file_is_read_by_running_it(file):
-    text = file.read_text(encoding="utf-8")
-    assert not roots(all_imports(file)) & {"pickle", "cloudpickle", "dill", "shelve", "marshal", "joblib"}
-    assert not re.search(r"allow_pickle\s*=\s*True", text)
-    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
-    assert not [node for node in calls if isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec")]
-    loads = [node for node in calls if ast.unparse(node.func) in ("np.load", "numpy.load")]
-    assert all("allow_pickle=False" in ast.unparse(node) for node in loads)
+def test_no_file_is_read_by_running_it():
+    def unsafe(file):
+        calls = [node for node in ast.walk(parsed(file)) if isinstance(node, ast.Call)]
+        loads = [ast.unparse(call) for call in calls if ast.unparse(call.func) in ("np.load", "numpy.load")]
+        return {
+            *(roots(all_imports(file)) & {"pickle", "cloudpickle", "dill", "shelve", "marshal", "joblib"}),
+            *re.findall(r"allow_pickle\s*=\s*True", file.read_text(encoding="utf-8")),
+            *(call.func.id for call in calls if isinstance(call.func, ast.Name) and call.func.id in ("eval", "exec")),
+            *(load for load in loads if "allow_pickle=False" not in load),
+        }
+
+    assert offences([*OWN, *FIRST_PARTY], unsafe) == {}
 
 
 def test_the_installed_entry_points_are_those_of_pyproject():
@@ -268,10 +298,9 @@ def test_the_installed_entry_points_are_those_of_pyproject():
     assert installed == set(DECLARED), "install simplug again: pyproject.toml has changed since"
 
 
-@pytest.mark.parametrize(("plural", "name", "target"), DECLARED)
-def test_an_entry_point_is_a_component(plural, name, target):
-    cls = getattr(simplug, plural).get(name)
-    assert f"{cls.__module__}:{cls.__qualname__}" == target
+def test_an_entry_point_is_a_component():
+    classes = [(plural, name, getattr(simplug, plural).get(name)) for plural, name, _ in DECLARED]
+    assert [(plural, name, f"{cls.__module__}:{cls.__qualname__}") for plural, name, cls in classes] == DECLARED
 
 
 def test_entry_points_are_sorted_in_pyproject():
