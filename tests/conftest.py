@@ -1,4 +1,4 @@
-"""What all tests share: a quiet TensorFlow, distributions installed for one test, fresh processes and environments."""
+"""What all tests share: a quiet TensorFlow, distributions installed for one test, fresh processes, TensorBoard's files."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import sysconfig
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -228,3 +229,21 @@ def _without_simplug() -> dict[str, str]:
 def _checked(command: list[str]) -> None:
     done = subprocess.run(command, env=_without_simplug(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+
+
+@pytest.fixture(scope="session")
+def events() -> Callable[[Path], list[tuple[int, str, str, Any]]]:
+    """Read step, tag, plugin and tensor of all that was written to a folder: ``events(folder)``."""
+    import tensorflow as tf
+
+    def read(folder: Path) -> list[tuple[int, str, str, Any]]:
+        found = []
+        for file in sorted(folder.glob("events.out.tfevents.*")):
+            for record in tf.data.TFRecordDataset(str(file)):
+                event = tf.compat.v1.Event.FromString(record.numpy())
+                for value in event.summary.value:
+                    plugin = value.metadata.plugin_data.plugin_name
+                    found.append((event.step, value.tag, plugin, tf.make_ndarray(value.tensor)))
+        return found
+
+    return read
