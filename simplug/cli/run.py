@@ -86,6 +86,9 @@ def _print(outcome: Outcome, as_json: bool) -> None:
         wanted = outcome.config.train.epochs
         how = f"stopped early after {epochs} of {wanted} epochs" if epochs < wanted else f"all {epochs} epochs"
         click.echo(f"training: {how}" + (f"; the weights of epoch {kept} are kept" if kept else ""))
+    collapse = outcome.metrics["collapse"]
+    if collapse is not None:
+        click.echo(f"training: collapsed since epoch {collapse['since']}; the report says what to try")
     optimal = outcome.metrics["cut_points"]["optimal"]
     click.echo(
         f"cut point: distance {optimal['distance']:.4g}   fit: {outcome.metrics['fit_seconds']:.0f} s"

@@ -84,7 +84,7 @@ def evaluate(
         seed: Of the resamples, and of clusters.
 
     Raises:
-        DataError: A metric needs queries of unknown classes, and there are none.
+        DataError: A metric has no query that it can score, or a probe no two classes to tell apart.
         InvalidInputError: The index is not calibrated, or no query has its class in the gallery.
     """
     selection.require_queries(metrics)

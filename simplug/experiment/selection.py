@@ -59,7 +59,7 @@ class Selection:
         """Refuse metrics for which there is no query: of a class that the gallery has, or of one that it has not.
 
         Raises:
-            DataError: There is such a metric and no such query.
+            DataError: There is such a metric and no such query; or there is a probe, and the gallery has one class.
         """
         is_known = np.isin(self.test.labels, self.known)
         wanted = [metric.label for metric in metrics if metric.task in ("retrieval", "probe")]
@@ -69,6 +69,9 @@ class Selection:
                 f"{wanted[0]} scores queries by records of their class, and the gallery has none of the classes of the "
                 f"test split, such as {test}; test on other examples of the classes of the train split, too"
             )
+        wanted = [metric.label for metric in metrics if metric.task == "probe"]
+        if wanted and len(self.known) < 2:
+            raise DataError(f"{wanted[0]} learns to tell the classes of the gallery apart, and it has a single one")
         wanted = [metric.label for metric in metrics if metric.task == "open_set"]
         if wanted and is_known.all():
             raise DataError(

@@ -152,7 +152,7 @@ def test_the_report_is_one_file_with_pictures_and_an_unknown_column(folder):
 
 def test_the_history_has_a_row_an_epoch(folder):
     head, *rows = (folder / "history.csv").read_text().splitlines()
-    assert head == "epoch,loss,learning_rate,seconds"
+    assert head == "epoch,loss,learning_rate,seconds,embedding_spread,effective_rank,active_triplets"
     assert len(rows) == 2
     assert float(rows[1].split(",")[1]) < float(rows[0].split(",")[1])
 
@@ -166,9 +166,9 @@ def test_scores_on_the_way_are_columns_of_the_history(place):
     )
     assert done.returncode == 0, done.stderr
     head, *rows = (line.split(",") for line in (place / "followed" / "history.csv").read_text().splitlines())
-    assert head[4:] == ["val_map@r", "val_seen_map@r", "val_unseen_map@r"]
-    assert [all(row[4:]) for row in rows] == [False, True, True]
-    whole, seen, unseen = (float(value) for value in rows[2][4:])
+    assert head[7:] == ["val_map@r", "val_seen_map@r", "val_unseen_map@r"]
+    assert [all(row[7:]) for row in rows] == [False, True, True]
+    whole, seen, unseen = (float(value) for value in rows[2][7:])
     assert min(seen, unseen) < whole < max(seen, unseen)
 
 

@@ -234,3 +234,15 @@ def test_a_thousand_photographs_stay_within_two_megabytes(make_findings):
     selection = attrs.evolve(findings.selection, test=attrs.evolve(findings.selection.test, inputs=photos))
     page = write_report(attrs.evolve(findings, selection=selection), title="a run")
     assert len(page) < 2_000_000
+
+
+def test_a_collapse_is_told_above_the_curves_and_its_signs_are_drawn(findings):
+    signs = {"embedding_spread": 0.001, "effective_rank": 1.5, "active_triplets": 1.0}
+    history = [row | signs for row in findings.history]
+    told = "the training has collapsed: since epoch 1, <all> embeddings point the same way"
+    page = write_report(attrs.evolve(findings, history=history, collapse=told), title="collapsed")
+    assert '<p class="warning">The training has collapsed: since epoch 1, &lt;all&gt; embeddings point' in page
+    assert page.count("signs of collapse by epoch") == 2
+    assert "Scores on the way" not in page
+    healthy = write_report(attrs.evolve(findings, history=history), title="healthy")
+    assert 'class="warning"' not in healthy

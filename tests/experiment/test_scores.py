@@ -2,6 +2,7 @@
 
 import json
 
+import attrs
 import numpy as np
 import pytest
 
@@ -140,6 +141,12 @@ def test_open_sets_without_an_unknown_class_are_refused(index, selection):
     )  # fmt: skip
     with pytest.raises(DataError, match=r"unknown_auroc scores how queries of unknown .* index\.unknown_classes"):
         evaluate(index, TEST[0][known], closed, build("unknown_auroc"))
+
+
+def test_a_probe_of_a_gallery_of_one_class_is_refused(index, selection):
+    single = attrs.evolve(selection, known=np.array([2]))
+    with pytest.raises(DataError, match="knn_probe learns to tell the classes of the gallery apart, and it has a sing"):
+        evaluate(index, TEST[0], single, build("knn_probe"))
 
 
 def test_an_index_that_is_not_calibrated_is_refused(index, selection):
