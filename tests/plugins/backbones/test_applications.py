@@ -110,14 +110,14 @@ def test_weights_come_from_saved_models_too(ending, network, tmp_path):
 
 def test_weights_that_do_not_fit_are_refused(weights, tmp_path):
     with pytest.raises(
-        ArtifactError, match=r"backbone mobilenetv2: the weights in .* do not fit mobilenetv2.* without"
+        ArtifactError, match=r"backbone mobilenet: the weights in .* do not fit mobilenet.* without"
     ):
-        simplug.backbones.build("mobilenetv2", weights=weights).build((32, 32, 3))
-    with pytest.raises(ArtifactError, match=r"backbone mobilenetv2: there is no file nowhere\.h5"):
-        simplug.backbones.build("mobilenetv2", weights="nowhere.h5").build((32, 32, 3))
+        simplug.backbones.build("mobilenet", weights=weights).build((32, 32, 3))
+    with pytest.raises(ArtifactError, match=r"backbone mobilenet: there is no file nowhere\.h5"):
+        simplug.backbones.build("mobilenet", weights="nowhere.h5").build((32, 32, 3))
     (tmp_path / "weights.npz").write_bytes(b"x")
     with pytest.raises(ArtifactError, match=r"weights.npz must end in .weights.h5 or .h5 or .keras"):
-        simplug.backbones.build("mobilenetv2", weights=str(tmp_path / "weights.npz")).build((32, 32, 3))
+        simplug.backbones.build("mobilenet", weights=str(tmp_path / "weights.npz")).build((32, 32, 3))
 
 
 def test_nothing_is_downloaded_unless_it_is_asked_for(monkeypatch):
