@@ -1,4 +1,4 @@
-"""What all tests share: a quiet TensorFlow, distributions installed for one test, fresh processes, TensorBoard's files."""
+"""What all tests share: a quiet TensorFlow, packages for one test, fresh processes, what TensorBoard would read."""
 
 from __future__ import annotations
 

@@ -34,9 +34,8 @@ class EarlyStopping(keras.callbacks.Callback):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.best_epoch: int | None = None
-        self.restore_best = restore_best
+        self.maximize, self.restore_best = maximize, restore_best
         self._log, self._name = log, name
-        self._sign = 1.0 if maximize else -1.0
         self._patience, self._min_delta = patience, min_delta
         self._best: float | None = None
         self._waited = 0
@@ -58,7 +57,8 @@ class EarlyStopping(keras.callbacks.Callback):  # type: ignore[misc]
                 "another score"
             )
         score = float(scores[self._log])
-        if self._best is not None and self._sign * (score - self._best) <= self._min_delta:
+        gain = None if self._best is None else (score - self._best if self.maximize else self._best - score)
+        if gain is not None and gain <= self._min_delta:
             self._waited += 1
             if self._waited >= self._patience:
                 self.model.stop_training = True

@@ -1,5 +1,7 @@
 """`simplug run`, `query`, `evaluate` on a small run of the real thing, and what they say when they cannot."""
 
+import csv
+import io
 import json
 import os
 import re
@@ -7,8 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -45,6 +49,10 @@ intervals = 100
 """
 
 
+STEADY = {**os.environ, "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""With one thread a sum has one order, and two processes have the same numbers to the last bit."""
+
+
 def simplug_command(*arguments, cwd, **options):
     return subprocess.run(
         [sys.executable, "-m", "simplug", *map(str, arguments)],
@@ -66,7 +74,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(place):
-    return simplug_command("run", "small.toml", cwd=place)
+    return simplug_command("run", "small.toml", cwd=place, env=STEADY)
 
 
 @pytest.fixture(scope="module")
@@ -428,6 +436,7 @@ def test_ctrl_c_leaves_a_folder_that_says_it_is_incomplete(place):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
+    assert errors.endswith("`simplug run --resume stopped` goes on from the last checkpoint\ninterrupted\n")
     with pytest.raises(ArtifactError, match="is incomplete: its run stopped in the stage 'train'"):
         simplug.load(place / "stopped")
     queried = simplug_command("query", "stopped", "small.toml", cwd=place)
@@ -435,6 +444,77 @@ def test_ctrl_c_leaves_a_folder_that_says_it_is_incomplete(place):
     assert "is incomplete" in queried.stderr
     resumed = simplug_command("run", "small.toml", "--out", "stopped", "--overwrite", cwd=place)
     assert resumed.returncode == 0, resumed.stderr
+
+
+def kill_at(checkpoint, folder, *arguments, cwd):
+    """Start a run, and kill it once it has a checkpoint of this name, or a later one; return its checkpoints."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simplug", "run", *map(str, arguments)],
+        cwd=cwd,
+        env=STEADY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    place, found = folder / "checkpoints", []
+    try:
+        deadline = time.monotonic() + 240
+        while not any(name >= checkpoint for name in found):
+            assert time.monotonic() < deadline
+            assert process.poll() is None, f"the run ended with {process.returncode} before {checkpoint}; had {found}"
+            time.sleep(0.002)
+            found = [path.name for path in place.iterdir() if path.name[0] != "."] if place.is_dir() else []
+    finally:
+        process.kill()
+        process.wait()
+    return found
+
+
+def result_of(folder):
+    """Return all that a run comes to, but for what tells a time: weights, scores, and the history as text."""
+    with (
+        zipfile.ZipFile(folder / "model.keras") as archive,
+        h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file,
+    ):
+        weights = {}
+        file.visititems(
+            lambda name, node: weights.update({name: node[()].tobytes()}) if isinstance(node, h5py.Dataset) else None
+        )
+    metrics = json.loads((folder / "metrics.json").read_text())
+    with (folder / "history.csv").open() as stream:
+        history = [{name: text for name, text in row.items() if name != "seconds"} for row in csv.DictReader(stream)]
+    return weights, {name: value for name, value in metrics.items() if name != "fit_seconds"}, history
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same_result(place, folder):
+    killed = place / "killed"
+    kill_at("000001-", killed, "small.toml", "--out", killed, "--set", "train.checkpoint_steps=4", cwd=place)
+    with pytest.raises(ArtifactError, match=r"stopped in the stage '\w+'; `simplug run --resume .*killed` goes on"):
+        simplug.load(killed)
+    resumed = simplug_command("run", "--resume", killed, cwd=place, env=STEADY)
+    assert resumed.returncode == 0, resumed.stderr
+    assert result_of(killed) == result_of(folder)
+    assert {path.name for path in killed.iterdir()} == {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_several_times_goes_on_to_the_same_result(place):
+    (place / "often.toml").write_text(
+        CONFIG.replace('"mlp"', '"small_cnn"\ndropout = 0.2')
+        .replace('metrics = ["precision@1", "map@r", "roc_auc", "effective_rank", "ami"]', 'metrics = ["map@r"]')
+        .replace("intervals = 100", "intervals = 0\nevery_epochs = 1")
+        .replace("epochs = 2\nsteps_per_epoch = 30", "epochs = 5\nsteps_per_epoch = 12\ncheckpoint_steps = 5")
+        + "[train.early_stopping]\nmetric = 'val_unseen_map@r'\npatience = 9\n[train.optimizer]\naverage = 0.9\n"
+    )
+    expected = simplug_command("run", "often.toml", "--out", "undisturbed", cwd=place, env=STEADY)
+    assert expected.returncode == 0, expected.stderr
+    folder = place / "often"
+    # In the middle of an epoch, at the end of one, and when the training was over.
+    kill_at("000001-00000005", folder, "often.toml", "--out", folder, cwd=place)
+    kill_at("000003-00000000", folder, "--resume", folder, cwd=place)
+    kill_at("000005-00000000", folder, "--resume", folder, cwd=place)
+    resumed = simplug_command("run", "--resume", folder, cwd=place, env=STEADY)
+    assert resumed.returncode == 0, resumed.stderr
+    assert result_of(folder) == result_of(place / "undisturbed")
 
 
 @pytest.mark.slow

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from simplug.experiment.folder import INCOMPLETE, RunFolder
+from simplug.experiment.folder import CHECKPOINTS, INCOMPLETE, RunFolder
+from simplug.experiment.run import resume
 from simplug.kernel.errors import ArtifactError
+from simplug.learn.checkpoint import Checkpoint, write_checkpoint
 
 
 def test_a_started_folder_says_where_it_stopped(tmp_path):
@@ -63,3 +65,55 @@ def test_a_folder_without_permission_is_refused(tmp_path):
 def test_a_folder_without_a_run_says_so(tmp_path):
     with pytest.raises(ArtifactError, match=r"holds no run: there is no manifest\.json"):
         RunFolder(tmp_path).check_complete()
+
+
+def unfinished(tmp_path):
+    """Return the folder of a run that has a checkpoint and had begun to write its model."""
+    folder = RunFolder(tmp_path / "run")
+    folder.start()
+    folder.enter("index")
+    for name in ("config.resolved.toml", "model.keras", ".metrics.json.1234.tmp"):
+        (folder.path / name).write_text("")
+    (folder.path / "index").mkdir()
+    write_checkpoint(folder.path / CHECKPOINTS, Checkpoint(2, 0, {}, {}))
+    return folder
+
+
+def test_an_unfinished_run_with_a_checkpoint_may_be_resumed_and_messages_say_so(tmp_path):
+    folder = unfinished(tmp_path)
+    with pytest.raises(ArtifactError, match=r"stopped in the stage 'index'; `simplug run --resume .*run` goes on"):
+        folder.check_complete()
+    with pytest.raises(
+        ArtifactError, match=r"--overwrite to replace it, `simplug run --resume .*run` to go on with it"
+    ):
+        folder.check_free(overwrite=False)
+    assert folder.checkpoint().epoch == 2
+    folder.resume()
+    left = {path.name for path in folder.path.iterdir()}
+    assert left == {"config.resolved.toml", CHECKPOINTS, INCOMPLETE}
+    folder.finish()
+    assert [path.name for path in folder.path.iterdir()] == ["config.resolved.toml"]
+
+
+def test_what_cannot_be_resumed_is_told(tmp_path):
+    with pytest.raises(ArtifactError, match="holds no run; there is nothing to resume"):
+        RunFolder(tmp_path).checkpoint()
+    folder = RunFolder(tmp_path / "run")
+    folder.start()
+    folder.enter("train")
+    with pytest.raises(
+        ArtifactError, match="stopped in the stage 'train', before its first checkpoint"
+    ):
+        folder.checkpoint()
+    folder = unfinished(tmp_path / "other")
+    folder.finish()
+    with pytest.raises(ArtifactError, match="holds a complete run; there is nothing to resume"):
+        folder.checkpoint()
+
+
+def test_a_changed_config_is_not_resumed(tmp_path):
+    folder = unfinished(tmp_path)
+    write_checkpoint(folder.path / CHECKPOINTS, Checkpoint(3, 0, {}, {"config": "0" * 64, "data": "0" * 64}))
+    with pytest.raises(ArtifactError, match=r"config.resolved.toml was changed since the run began"):
+        resume(folder.path)
+    assert (folder.path / "model.keras").exists()
