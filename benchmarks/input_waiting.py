@@ -52,7 +52,7 @@ def main(options: argparse.Namespace) -> dict[str, float]:
 
     from simplug.learn.feeding import FedBatches
 
-    steps = 10 if options.quick else 300
+    steps = 10 if options.quick else 200
     keras.utils.set_random_seed(options.seed)
     split = make(600 if options.quick else 8000, options.seed)
     sampler = simplug.samplers.build("class_balanced", classes_per_batch=P, examples_per_class=K)
