@@ -1,7 +1,8 @@
 """simplug: metric learning for Keras 3, built from plugins.
 
 Importing this package imports nothing else: each public name is loaded when it is first used, and so no command and no
-script pays for what it does not need. No name costs TensorFlow but `SimilarityModel` and what `load` reads.
+script pays for what it does not need. No name costs TensorFlow but `SimilarityModel`, `Head`, `FedBatches` and what
+`load` reads.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from simplug.kernel.registry import Registry
     from simplug.kernel.registry import refresh as refresh
     from simplug.kernel.registry import registry_of as registry_of
+    from simplug.learn.balanced_stream import BalancedStream as BalancedStream
+    from simplug.learn.batch_stream import batch_stream as batch_stream
+    from simplug.learn.feeding import FedBatches as FedBatches
     from simplug.learn.head import Head as Head
     from simplug.learn.model import SimilarityModel as SimilarityModel
 
@@ -62,6 +66,9 @@ else:
             "simplug.kernel.artifacts": ["save"],
             "simplug.kernel.plugins": ["plugins"],
             "simplug.kernel.registry": ["refresh", "registry_of"],
+            "simplug.learn.balanced_stream": ["BalancedStream"],
+            "simplug.learn.batch_stream": ["batch_stream"],
+            "simplug.learn.feeding": ["FedBatches"],
             "simplug.learn.head": ["Head"],
             "simplug.learn.model": ["SimilarityModel"],
         },
