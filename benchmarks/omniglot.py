@@ -44,12 +44,13 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="SETTING", help="as for simplug run")
     options = parser.parse_args()
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
         for seed in options.seeds:
             trained = train(options.omniglot, seed, Path(scratch) / f"seed{seed}", options.set)
             if not rows:
-                show("raw pixels", score(trained, trained.unseen.read().reshape(len(trained.unseen), -1)))
+                pixels = np.asarray(trained.unseen.read()).reshape(len(trained.unseen), -1)
+                show("raw pixels", score(trained, pixels))
             rows.append(score(trained, trained.embeddings) | {"fit": trained.seconds})
             show(f"seed {seed}", rows[-1])
     show(f"mean of {len(rows)}", {name: mean(row[name] for row in rows) for name in rows[0] if name != "interval"})
