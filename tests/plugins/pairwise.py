@@ -98,6 +98,15 @@ def central_differences(function, values, places=None, step=1e-6):
     return np.reshape(slopes, values.shape) if places is None else np.array(slopes)
 
 
+def traced(function, like):
+    """Return a function of an array as TensorFlow traces it, which many calls make up for; others as it is written."""
+    if not DOUBLE:
+        return function
+    import tensorflow as tf
+
+    return tf.function(function, input_signature=[tf.TensorSpec(like.shape, like.dtype)], autograph=False)
+
+
 def pml_losses(chosen):
     """Return parameters, a row and its inputs, for the losses of PyTorch Metric Learning that a predicate takes."""
     if not PML.exists():
