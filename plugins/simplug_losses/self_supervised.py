@@ -27,9 +27,9 @@ class SelfSupervised(Loss):
 
     The views are embeddings and references, row by row; or, without references, the two halves of one batch. The
     labels of the batch are not looked at. With `symmetric`, all views are anchors and are compared with all others;
-    without, the first views are anchors and the second views their references: a model then shows the references to a
-    slowly moving copy of itself, both ways round, and takes the mean. With ``cross_batch_memory`` inside, which
-    remembers the references, this is momentum contrast (MoCo). What the loss inside keeps is kept under ``loss.``, and
+    without, the first views are anchors and the second views their references: a model then embeds the references with
+    a slowly moving copy of itself, takes each view as the anchor once, and averages the two. With
+    ``cross_batch_memory`` inside, which remembers references, this is momentum contrast (MoCo). What the loss inside keeps is kept under ``loss.``, and
     then ``seen`` counts the examples, so that a loss that remembers some never takes one of them for another view of a
     new one. The loss inside may be any over pairs of single labels, `multiple` of such losses included.
 
