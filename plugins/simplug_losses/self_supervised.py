@@ -29,9 +29,10 @@ class SelfSupervised(Loss):
     labels of the batch are not looked at. With `symmetric`, all views are anchors and are compared with all others;
     without, the first views are anchors and the second views their references: a model then embeds the references with
     a slowly moving copy of itself, takes each view as the anchor once, and averages the two. With
-    ``cross_batch_memory`` inside, which remembers references, this is momentum contrast (MoCo). What the loss inside keeps is kept under ``loss.``, and
-    then ``seen`` counts the examples, so that a loss that remembers some never takes one of them for another view of a
-    new one. The loss inside may be any over pairs of single labels, `multiple` of such losses included.
+    ``cross_batch_memory`` inside, which remembers references, this is momentum contrast (MoCo). What the loss inside
+    keeps is kept under ``loss.``, and then ``seen`` counts the examples, so that a loss that remembers some never takes
+    one of them for another view of a new one. The loss inside may be any over pairs of single labels, `multiple` of
+    such losses included.
 
     He, Fan, Wu, Xie, Girshick, "Momentum Contrast for Unsupervised Visual Representation Learning", CVPR 2020.
 
