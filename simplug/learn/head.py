@@ -11,7 +11,6 @@ from simplug.api import InvalidInputError, Loss
 from simplug.api.batch import Batch
 from simplug.kernel.config import to_config
 from simplug.kernel.registry import REGISTRIES
-from simplug.learn.replicas import whole_batch
 
 
 @keras.saving.register_keras_serializable(package="simplug")
@@ -75,12 +74,11 @@ class Head(keras.layers.Layer):  # type: ignore[misc]
         return keras.KerasTensor((), dtype="float32")
 
     def loss_of(self, labels: Any, embeddings: Any, *, training: bool) -> Any:
-        """Return the loss of a batch, of all replicas together; in training, what the loss keeps moves first.
+        """Return the loss of a batch; in training, what the loss keeps moves first.
 
         Raises:
             InvalidInputError: The batch is not what the loss takes, or a label is beyond its classes.
         """
-        labels, embeddings = whole_batch(self.component, labels, embeddings)
         labels = self._checked_when_run(labels)
         batch = self._batch(labels, embeddings, training)
         if training:

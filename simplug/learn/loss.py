@@ -9,6 +9,7 @@ import keras
 
 from simplug.api import Loss
 from simplug.kernel.registry import REGISTRIES
+from simplug.learn.replicas import share_of_loss, whole_batch
 
 
 @keras.saving.register_keras_serializable(package="simplug")
@@ -30,12 +31,14 @@ class ComponentLoss(keras.losses.Loss):  # type: ignore[misc]
         super().__init__(name=name or type(self.component).__name__.lower(), **keras_options)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Return the loss of labels (n,) and embeddings (n, d)."""
+        """Return the loss of labels (n,) and embeddings (n, d), of all replicas together."""
         from keras import ops
 
         # Keras casts what it hands to a loss to floats. Labels below 2**24 come back whole; a SimilarityModel does
         # not go this way and has no such limit.
-        return self.component(ops.cast(ops.round(y_true), "int64"), y_pred)
+        labels = ops.cast(ops.round(y_true), "int64")
+        # Keras divides a mean over examples among the replicas, but leaves one number as it is.
+        return share_of_loss(self.component(*whole_batch(self.component, labels, y_pred)))
 
     def get_config(self) -> dict[str, Any]:
         """Return what :func:`keras.saving.deserialize_keras_object` needs."""

@@ -27,7 +27,7 @@ from simplug.kernel.registry import REGISTRIES
 from simplug.learn.fingerprint import fingerprint
 from simplug.learn.head import Head
 from simplug.learn.loss import ComponentLoss
-from simplug.learn.replicas import share_of_loss, shown_by_all
+from simplug.learn.replicas import share_of_loss, shown_by_all, whole_batch
 from simplug.learn.view_head import ViewHead
 from simplug.learn.view_settings import AUTO, MlpOption, view_network, view_options
 
@@ -194,7 +194,8 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
                 y_pred, self.embedding_model, lambda: self(x, training=training), training=training
             )
         else:
-            value = self._head.loss_of(y, y_pred, training=training)
+            labels, embeddings = whole_batch(self._head.component, y, y_pred)
+            value = self._head.loss_of(labels, embeddings, training=training)
         total = share_of_loss(value)
         for extra in extras:
             total = total + self._aggregate_additional_loss(extra)
