@@ -18,7 +18,7 @@ CONFIG = """
 name = "digits"
 [backbone]
 name = "mlp"
-widths = [16]
+units = [16]
 embedding_dim = 8
 [loss]
 name = "triplet"
@@ -37,7 +37,7 @@ def config(tmp_path, *overrides):
     return read_config(toml.load(path, overrides))
 
 
-@pytest.mark.parametrize(("classes", "each", "expected"), [(10, 60, 25), (3, 60, 60), (100, 5, 2), (1000, 4, 2)])
+@pytest.mark.parametrize(("classes", "each", "expected"), [(10, 60, 25), (3, 100, 85), (100, 5, 2), (1000, 4, 2)])
 def test_as_many_examples_of_each_class_are_watched(classes, each, expected):
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(classes), each))
     rows = watched_rows(labels, seed=3)
