@@ -23,14 +23,14 @@ def similarity_model(loss, **options):
     # Adam would take the same steps if all gradients were too large.
     inputs = keras.Input((8,))
     model = simplug.SimilarityModel(inputs, keras.layers.Dense(4, kernel_regularizer="l2")(inputs))
-    model.compile(keras.optimizers.SGD(0.1), loss=loss, **options)
+    model.compile(keras.optimizers.SGD(0.01), loss=loss, **options)
     return model
 
 
 def plain_model(loss):
     inputs = keras.Input((8,))
     model = keras.Model(inputs, keras.layers.Dense(4)(inputs))
-    model.compile(keras.optimizers.SGD(0.1), loss=ComponentLoss(loss))
+    model.compile(keras.optimizers.SGD(0.01), loss=ComponentLoss(loss))
     return model
 
 
