@@ -13,4 +13,7 @@ rm -rf build dist
 "$env/bin/python" -m pip install --quiet --group test dist/simplug-*.whl
 # The version does not change with every edit, so the wheel replaces what was installed under it.
 "$env/bin/python" -m pip install --quiet --no-deps --force-reinstall dist/simplug-*.whl
+# Each process has a core: threads of a library in one would only take it from the other.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" OPENBLAS_NUM_THREADS="${OPENBLAS_NUM_THREADS:-1}"
+export TF_NUM_INTRAOP_THREADS="${TF_NUM_INTRAOP_THREADS:-1}" TF_NUM_INTEROP_THREADS="${TF_NUM_INTEROP_THREADS:-1}"
 SIMPLUG_WHEEL=$(ls "$PWD"/dist/simplug-*.whl) exec "$env/bin/pytest" -n 2 --dist loadscope "$@"
