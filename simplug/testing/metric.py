@@ -28,7 +28,7 @@ class MetricSuite(ComponentSuite):
         assert isinstance(component, CASES[component.task].contract)
 
     def test_a_perfect_result_has_the_best_value(self, component: Metric) -> None:
-        """Every relevant record first; no wrong decision; no negative pair near; each cluster a class; classes apart."""
+        """Every relevant record first; no wrong decision; no negative pair near; clusters are classes."""
         cases = _cases(component)
         value = _score(component, cases.perfect())
         if cases.has_best:

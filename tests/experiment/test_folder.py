@@ -101,9 +101,7 @@ def test_what_cannot_be_resumed_is_told(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.start()
     folder.enter("train")
-    with pytest.raises(
-        ArtifactError, match="stopped in the stage 'train', before its first checkpoint"
-    ):
+    with pytest.raises(ArtifactError, match="stopped in the stage 'train', before its first checkpoint"):
         folder.checkpoint()
     folder = unfinished(tmp_path / "other")
     folder.finish()

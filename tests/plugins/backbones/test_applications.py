@@ -109,9 +109,7 @@ def test_weights_come_from_saved_models_too(ending, network, tmp_path):
 
 
 def test_weights_that_do_not_fit_are_refused(weights, tmp_path):
-    with pytest.raises(
-        ArtifactError, match=r"backbone mobilenet: the weights in .* do not fit mobilenet.* without"
-    ):
+    with pytest.raises(ArtifactError, match=r"backbone mobilenet: the weights in .* do not fit mobilenet.* without"):
         simplug.backbones.build("mobilenet", weights=weights).build((32, 32, 3))
     with pytest.raises(ArtifactError, match=r"backbone mobilenet: there is no file nowhere\.h5"):
         simplug.backbones.build("mobilenet", weights="nowhere.h5").build((32, 32, 3))
