@@ -53,12 +53,14 @@ class Conv4(TrunkAndHead):
         import keras
         from keras import layers
 
+        from simplug.api.layers import ImageBatchNormalization
+
         inputs = keras.Input(input_shape, name="images")
         x = layers.Rescaling(self.rescale, name="rescaling")(inputs)
         for block in range(1, 5):
             x = layers.Conv2D(self.filters, 3, padding="same", name=f"conv{block}")(x)
             # PyTorch's momentum and epsilon, with which the network's published numbers were made.
-            x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"conv{block}_bn")(x)
+            x = ImageBatchNormalization(momentum=0.9, epsilon=1e-5, name=f"conv{block}_bn")(x)
             x = layers.ReLU(name=f"conv{block}_relu")(x)
             x = layers.MaxPooling2D(name=f"conv{block}_pool")(x)
         return keras.Model(inputs, x, name="trunk")

@@ -76,6 +76,8 @@ class ConvBlocks(TrunkAndHead):
     def _block(self, x: Any, block: int) -> Any:
         from keras import layers
 
+        from simplug.api.layers import ImageBatchNormalization
+
         name = f"conv{block + 1}"
         halves = block < self.halvings
         x = layers.Conv2D(
@@ -90,5 +92,5 @@ class ConvBlocks(TrunkAndHead):
         if halves and self.halve_by == "max_pool":
             # Pooled first: what grows with its input grows as much after pooling, and is done on a quarter of it.
             x = layers.MaxPooling2D(name=f"{name}_pool")(x)
-        x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
+        x = ImageBatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
         return layers.ReLU(name=f"{name}_relu")(x)

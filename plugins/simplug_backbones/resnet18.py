@@ -92,10 +92,12 @@ def _convolution(x: Any, channels: int, size: int, stride: int, name: str) -> An
     """Return a convolution and its batch normalisation."""
     from keras import layers
 
+    from simplug.api.layers import ImageBatchNormalization
+
     if size > 1:
         # Keras's own padding is lopsided where there is a stride.
         x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
     x = layers.Conv2D(
         channels, size, strides=stride, use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"
     )(x)
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
+    return ImageBatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)

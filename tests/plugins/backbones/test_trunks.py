@@ -33,7 +33,7 @@ def test_conv4_has_the_parameters_and_the_features_of_the_few_shot_papers():
 def test_the_blocks_of_conv4_are_convolution_normalisation_relu_and_halving():
     trunk = Conv4(filters=32).trunk((28, 28, 1))
     kinds = [type(layer).__name__ for layer in trunk.layers]
-    block = ["Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D"]
+    block = ["Conv2D", "ImageBatchNormalization", "ReLU", "MaxPooling2D"]
     assert kinds == ["InputLayer", "Rescaling", *block * 4]
     assert trunk.output_shape == (None, 1, 1, 32)
     assert [layer.kernel_size for layer in trunk.layers if isinstance(layer, keras.layers.Conv2D)] == [(3, 3)] * 4
@@ -77,8 +77,8 @@ def test_a_residual_block_that_learned_nothing_passes_its_input_on():
 @pytest.mark.parametrize(
     ("halve_by", "block", "strides"),
     [
-        ("max_pool", ["Conv2D", "MaxPooling2D", "BatchNormalization", "ReLU"], [1, 1, 1]),
-        ("stride", ["Conv2D", "BatchNormalization", "ReLU"], [2, 2, 1]),
+        ("max_pool", ["Conv2D", "MaxPooling2D", "ImageBatchNormalization", "ReLU"], [1, 1, 1]),
+        ("stride", ["Conv2D", "ImageBatchNormalization", "ReLU"], [2, 2, 1]),
     ],
 )
 def test_the_first_blocks_halve_and_the_others_keep_the_size(halve_by, block, strides):
