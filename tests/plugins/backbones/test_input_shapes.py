@@ -82,7 +82,7 @@ def test_models_of_keras_are_listed_on_demand_without_importing_keras(python):
         "print(simplug.backbones.names(), [entry.distribution for entry in listed])\n"
         "print(sorted({'keras', 'tensorflow', 'PIL'} & {name.partition('.')[0] for name in sys.modules}))\n"
     )
-    names = ["conv4", "keras_applications", "mlp", "resnet18", "saved", "small_cnn"]
+    names = ["conv4", "conv_blocks", "keras_applications", "mlp", "resnet18", "saved", "small_cnn"]
     assert done.stdout == f"{names} ['simplug']\n[]\n", done.stderr
 
 
