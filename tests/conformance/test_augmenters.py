@@ -24,12 +24,21 @@ class TestImageBasic(AugmenterSuite):
     name = "image_basic"
 
 
+class TestJoinedClasses(AugmenterSuite):
+    name = "joined_classes"
+
+
 class TestRandAugment(AugmenterSuite):
     name = "randaugment"
 
 
 class TestRotatedClasses(AugmenterSuite):
     name = "rotated_classes"
+
+
+class TestMirroredClasses(AugmenterSuite):
+    name = "rotated_classes"
+    config: ClassVar = {"turns": (), "mirrored": True}
 
 
 class TestSimClr(AugmenterSuite):

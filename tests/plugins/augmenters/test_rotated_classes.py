@@ -33,6 +33,26 @@ def test_turned_groups_are_groups_of_their_own():
     assert more.labels.max() == 5
 
 
+@pytest.mark.parametrize("turns", [(90, 180, 270), (180,), ()])
+def test_every_class_and_turned_class_is_mirrored_to_a_further_one(turns):
+    split = split_of((5, 5, 2), groups=[0, 0, 1, 1, 1, 1])
+    plain = split if not turns else simplug.augmenters.build("rotated_classes", turns=turns).with_classes(split)
+    more = simplug.augmenters.build("rotated_classes", turns=turns, mirrored=True).with_classes(split)
+    images = plain.read()
+    np.testing.assert_array_equal(more.read(), np.concatenate([images, images[:, :, ::-1]]))
+    np.testing.assert_array_equal(more.labels, np.concatenate([plain.labels, plain.labels + plain.labels.max() + 1]))
+    np.testing.assert_array_equal(more.groups, np.concatenate([plain.groups, plain.groups + plain.groups.max() + 1]))
+    some = np.array([len(more) - 2, 0, len(plain) + 3])
+    np.testing.assert_array_equal(more[some].read(), more.read()[some])
+
+
+def test_images_that_are_not_square_can_be_mirrored():
+    split = split_of((4, 6, 1))
+    more = simplug.augmenters.build("rotated_classes", turns=(), mirrored=True).with_classes(split)
+    np.testing.assert_array_equal(more.read()[6:], np.flip(split.inputs, axis=2))
+    assert more.labels.max() == 5
+
+
 def test_a_batch_is_turned_before_it_is_changed_by_others():
     chain = simplug.augmenters.build("chain", augmenters=["rotated_classes", "image_basic"])
     more = chain.with_classes(split_of())
@@ -46,12 +66,20 @@ def test_images_that_cannot_be_turned_are_refused():
         turned.with_classes(split_of((4, 6, 1)))
     with pytest.raises(InvalidInputError, match=r"images have shape \(height, width, channels\), not \(7,\)"):
         turned.with_classes(split_of((7,)))
-    half = simplug.augmenters.build("rotated_classes", turns=(180,)).with_classes(split_of((4, 6, 1)))
+
+
+def test_images_that_are_not_square_can_be_turned_by_half():
+    split = split_of((4, 6, 1))
+    half = simplug.augmenters.build("rotated_classes", turns=(180,)).with_classes(split)
     assert half.example_shape == (4, 6, 1)
+    np.testing.assert_array_equal(half.read()[6:], np.flip(split.inputs, axis=(1, 2)))
 
 
 @pytest.mark.parametrize("turns", [(), (45,), (90, 90)])
 def test_other_turns_are_refused(turns):
+    if turns:
+        with pytest.raises(ConfigError, match="turns are different ones of 90, 180 and 270 degrees"):
+            simplug.augmenters.build("rotated_classes", turns=turns, mirrored=True)
     with pytest.raises(ConfigError, match="turns are different ones of 90, 180 and 270 degrees"):
         simplug.augmenters.build("rotated_classes", turns=turns)
 
