@@ -36,10 +36,5 @@ class TestRotatedClasses(AugmenterSuite):
     name = "rotated_classes"
 
 
-class TestMirroredClasses(AugmenterSuite):
-    name = "rotated_classes"
-    config: ClassVar = {"turns": (), "mirrored": True}
-
-
 class TestSimClr(AugmenterSuite):
     name = "simclr"
