@@ -101,7 +101,7 @@ def train(
     cut = CutModel.of(model, section.cache_features) if section.cache_features is not None else None
     if cut is not None:
         shown = cut.features(training)
-        batches = config.sampler.batches(shown, steps=section.steps_per_epoch, seed=section.seed)
+        batches = training_batches(config, shown)
         cut.show_features(callbacks)
         model = cut.head
 

@@ -11,6 +11,7 @@ from simplug.api import InvalidInputError, Loss
 from simplug.api.batch import Batch
 from simplug.kernel.config import to_config
 from simplug.kernel.registry import REGISTRIES
+from simplug.learn.held import hold
 
 
 @keras.saving.register_keras_serializable(package="simplug")
@@ -49,18 +50,7 @@ class Head(keras.layers.Layer):  # type: ignore[misc]
     def build(self, input_shape: Any) -> None:
         """Make the variables, for embeddings and labels of these shapes."""
         embeddings, _ = input_shape
-        dim = embeddings[-1]
-        for name, weight in self.component.state(dim).items():
-            self.held[name] = self.add_weight(
-                name=name.replace(".", "_"),
-                shape=weight.shape,
-                initializer=keras.initializers.get(weight.initializer),
-                trainable=weight.trainable,
-                dtype=weight.dtype,
-                autocast=False,
-                # Replicas that train together move it alike, each by the whole batch.
-                aggregation="none" if weight.trainable else "only_first_replica",
-            )
+        self.held = hold(self, self.component.state(embeddings[-1]))
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return the loss of ``[embeddings, labels]``: (n, d) and (n,) integers."""

@@ -9,6 +9,7 @@ import keras
 
 from simplug.api import Loss, ViewNetwork
 from simplug.api.view_loss import halves
+from simplug.learn.held import hold
 from simplug.learn.replicas import whole_batch
 from simplug.learn.view_copy import SlowCopy
 from simplug.learn.view_layers import DenseLayers
@@ -41,17 +42,7 @@ class ViewHead(keras.layers.Layer):  # type: ignore[misc]
         if network.predictor is not None:
             self.predictor = DenseLayers(network.predictor, dim, "predictor")
             self.predictor.build((None, dim))
-        self.held: dict[str, keras.Variable] = {}
-        for name_of_weight, weight in loss.state(dim).items():
-            self.held[name_of_weight] = self.add_weight(
-                name=name_of_weight.replace(".", "_"),
-                shape=weight.shape,
-                initializer=keras.initializers.get(weight.initializer),
-                trainable=weight.trainable,
-                dtype=weight.dtype,
-                autocast=False,
-                aggregation="none" if weight.trainable else "only_first_replica",
-            )
+        self.held = hold(self, loss.state(dim))
         self.slow_copy = None
         if network.momentum is not None:
             self.slow_copy = SlowCopy(network.momentum, "slow_copy")
