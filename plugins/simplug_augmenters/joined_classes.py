@@ -6,6 +6,7 @@ import attrs
 import numpy as np
 
 from simplug.api import Augmenter, Examples, Inputs, InvalidInputError, Shape, Split, option
+from simplug_augmenters.pixels import require_images
 
 UNCHANGED = -1
 """The recipe of an image that is what it was; the cuts, at 0, 45, 90 and 135 degrees, are the recipes 0 to 3."""
@@ -57,11 +58,7 @@ class JoinedClasses(Augmenter):
         Raises:
             InvalidInputError: The examples are no images, or no group has two classes.
         """
-        shape = split.example_shape
-        if isinstance(shape, dict) or len(shape) != 3:
-            raise InvalidInputError(
-                f"augmenter joined_classes: images have shape (height, width, channels), not {shape}"
-            )
+        require_images(split, "joined_classes")
         groups = _groups_of_classes(split)
         rng = np.random.default_rng(self.seed)
         everything = np.arange(len(split))

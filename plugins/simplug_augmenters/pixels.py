@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simplug.api import InvalidInputError
+from simplug.api import InvalidInputError, Split
 
 
 def as_colours(inputs: np.ndarray, who: str) -> np.ndarray:
@@ -37,6 +37,18 @@ def as_inputs(colours: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return float32 images, clipped to 0 to 1, as pixels of the dtype that they came in."""
     colours = np.clip(colours, 0, 1)
     return np.rint(colours * 255).astype(np.uint8) if dtype == np.uint8 else colours.astype(dtype)
+
+
+def require_images(split: Split, who: str) -> tuple[int, ...]:
+    """Return the (height, width, channels) of the images of a split.
+
+    Raises:
+        InvalidInputError: Its examples are no images; the message names the augmenter `who`.
+    """
+    shape = split.example_shape
+    if isinstance(shape, dict) or len(shape) != 3:
+        raise InvalidInputError(f"augmenter {who}: images have shape (height, width, channels), not {shape}")
+    return shape
 
 
 def require_pixels(inputs: np.ndarray, fill: float, who: str) -> None:

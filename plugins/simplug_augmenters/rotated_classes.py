@@ -6,6 +6,7 @@ import attrs
 import numpy as np
 
 from simplug.api import Augmenter, Examples, Inputs, InvalidInputError, Shape, Split, option
+from simplug_augmenters.pixels import require_images
 
 
 @attrs.frozen
@@ -48,11 +49,7 @@ class RotatedClasses(Augmenter):
             InvalidInputError: The examples are no images, or are not square while a turn by 90 or 270 degrees is
                 wanted.
         """
-        shape = split.example_shape
-        if isinstance(shape, dict) or len(shape) != 3:
-            raise InvalidInputError(
-                f"augmenter rotated_classes: images have shape (height, width, channels), not {shape}"
-            )
+        shape = require_images(split, "rotated_classes")
         if shape[0] != shape[1] and set(self.turns) - {180}:
             raise InvalidInputError(
                 f"augmenter rotated_classes: images of {shape[0]} x {shape[1]} pixels have another shape when turned "

@@ -8,6 +8,7 @@ import attrs
 
 from simplug.api import option
 from simplug_backbones.images import require_image
+from simplug_backbones.scaling import ScalesToOne
 from simplug_backbones.trunk_and_head import POOLING_DOC, POOLINGS, TrunkAndHead
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _SMALLEST = 16
 
 
 @attrs.frozen
-class Conv4(TrunkAndHead):
+class Conv4(ScalesToOne, TrunkAndHead):
     """Four blocks of a 3 x 3 convolution, batch normalisation, ReLU and 2 x 2 max pooling, the few-shot standard.
 
     It is the embedding network of Vinyals et al., "Matching Networks for One Shot Learning", 2016, and of Snell et
@@ -34,11 +35,6 @@ class Conv4(TrunkAndHead):
     pooling: Literal["average", "max", "gem", "flatten"] = option("flatten", choices=POOLINGS, doc=POOLING_DOC)
     filters: int = option(64, ge=1, doc="the channels of each block")
     rescale: float = option(1 / 255, gt=0, doc="what pixels are multiplied by; 1/255 brings 0..255 to 0..1")
-
-    @property
-    def largest_input(self) -> float:
-        """What `rescale` brings to 1."""
-        return 1 / self.rescale
 
     def trunk(self, input_shape: tuple[int, ...]) -> keras.Model:
         """Return the four blocks, from (n, height, width, channels) to (n, height / 16, width / 16, filters).

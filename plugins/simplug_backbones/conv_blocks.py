@@ -8,6 +8,7 @@ import attrs
 
 from simplug.api import InvalidInputError, option
 from simplug_backbones.images import require_image
+from simplug_backbones.scaling import ScalesToOne
 from simplug_backbones.trunk_and_head import POOLING_DOC, POOLINGS, TrunkAndHead
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class ConvBlocks(TrunkAndHead):
+class ConvBlocks(ScalesToOne, TrunkAndHead):
     """Blocks of a convolution, batch normalisation and ReLU, of which the first ones halve the image.
 
     Where ``conv4`` ends in a single pixel, blocks that do not halve leave a map, of which the pooling "flatten" keeps
@@ -46,11 +47,6 @@ class ConvBlocks(TrunkAndHead):
             raise InvalidInputError(
                 f"halvings is {self.halvings}, and there are {len(self.filters)} blocks to halve in"
             )
-
-    @property
-    def largest_input(self) -> float:
-        """What `rescale` brings to 1."""
-        return 1 / self.rescale
 
     def trunk(self, input_shape: tuple[int, ...]) -> keras.Model:
         """Return the blocks, from (n, height, width, channels) to (n, smaller height, smaller width, last filters).

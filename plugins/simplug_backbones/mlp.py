@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from simplug.api import Backbone, InvalidInputError, option
+from simplug_backbones.scaling import ScalesToOne
 
 if TYPE_CHECKING:
     import keras
@@ -16,7 +17,7 @@ _ACTIVATIONS = ("elu", "gelu", "leaky_relu", "linear", "relu", "selu", "sigmoid"
 
 
 @attrs.frozen
-class Mlp(Backbone):
+class Mlp(ScalesToOne, Backbone):
     """Dense layers, with an output of length 1; for vectors, and for small images taken as vectors.
 
     Inputs of any shape are flattened and multiplied by `rescale`. The last layers compute in float32 under mixed
@@ -33,11 +34,6 @@ class Mlp(Backbone):
         gt=0,
         doc="what inputs are multiplied by; 1/255 brings pixels of 0..255 to 0..1, 1 leaves features alone",
     )
-
-    @property
-    def largest_input(self) -> float:
-        """What `rescale` brings to 1."""
-        return 1 / self.rescale
 
     def build(self, input_shape: tuple[int, ...]) -> keras.Model:
         """Return the model from (n, *input_shape) to (n, embedding_dim) float32 vectors of norm 1.

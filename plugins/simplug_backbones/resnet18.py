@@ -8,6 +8,7 @@ import attrs
 
 from simplug.api import option
 from simplug_backbones.images import require_image
+from simplug_backbones.scaling import ScalesToOne
 from simplug_backbones.trunk_and_head import TrunkAndHead
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _LARGE_FROM = 64
 
 
 @attrs.frozen
-class ResNet18(TrunkAndHead):
+class ResNet18(ScalesToOne, TrunkAndHead):
     """ResNet-18: a stem and four stages of two residual blocks, with 64, 128, 256 and 512 channels.
 
     He et al., "Deep Residual Learning for Image Recognition", CVPR 2016. Without the embedding layer and with the stem
@@ -36,11 +37,6 @@ class ResNet18(TrunkAndHead):
         "'small' for images under 64 pixels",
     )
     rescale: float = option(1 / 255, gt=0, doc="what pixels are multiplied by; 1/255 brings 0..255 to 0..1")
-
-    @property
-    def largest_input(self) -> float:
-        """What `rescale` brings to 1."""
-        return 1 / self.rescale
 
     def trunk(self, input_shape: tuple[int, ...]) -> keras.Model:
         """Return the network up to its pooling, with 512 channels.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from simplug.api import Backbone, InvalidInputError, option
+from simplug_backbones.scaling import ScalesToOne
 
 if TYPE_CHECKING:
     import keras
@@ -16,7 +17,7 @@ _SMALLEST = {"valid": 14, "same": 2}
 
 
 @attrs.frozen
-class SmallCnn(Backbone):
+class SmallCnn(ScalesToOne, Backbone):
     """Four 3 x 3 convolutions (32, 32, pooling, 64, 64) and a dense layer with an output of length 1.
 
     It is the network of the hello world of TensorFlow Similarity: for images of 28 x 28 x 1 it has 327,200 parameters.
@@ -33,11 +34,6 @@ class SmallCnn(Backbone):
         doc="'valid': convolutions cut the border, for images from 14 x 14; 'same': they keep the size, from 2 x 2; "
         "'auto': 'valid' where the image is large enough",
     )
-
-    @property
-    def largest_input(self) -> float:
-        """What `rescale` brings to 1."""
-        return 1 / self.rescale
 
     def build(self, input_shape: tuple[int, ...]) -> keras.Model:
         """Return the model from (n, height, width, channels) to (n, embedding_dim) float32 vectors of norm 1.
