@@ -15,9 +15,6 @@ episodes were drawn; the one of 40,000 queries of the same characters hardly doe
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from statistics import mean
@@ -25,6 +22,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+from configured_run import configured_run
 
 from simplug.api import Split
 from simplug.evaluation import EpisodeScores, evaluate_episodes
@@ -75,11 +73,7 @@ class Trained:
 
 def train(omniglot: Path, seed: int, folder: Path, settings: list[str]) -> Trained:
     """Run the example with one seed and embed what it has not met."""
-    command = [sys.executable, "-m", "simplug", "run", str(CONFIG), "--json", "--out", str(folder)]
-    for setting in (f'dataset.path="{omniglot}"', f"train.seed={seed}", *settings):
-        command += ["--set", setting]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    metrics: dict[str, Any] = json.loads(output)
+    metrics = configured_run(CONFIG, folder, (f'dataset.path="{omniglot}"', f"train.seed={seed}", *settings))
     run = load_run(folder)
     data = run.config.dataset.load()
     whole = data.splits["train"]

@@ -11,15 +11,13 @@ as many images in a step, 260 to 256: one view each instead of two, in batches b
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from configured_run import configured_run
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parent / "examples" / "self_supervised.toml"
@@ -59,12 +57,8 @@ def main() -> None:
 
 def train(mnist: Path, seed: int, folder: Path, settings: Sequence[str]) -> float:
     """Run the example with further settings, and return the seconds of its fit."""
-    command = [sys.executable, "-m", "simplug", "run", str(CONFIG), "--json", "--out", str(folder)]
     data = (f'dataset.path="{mnist}"', f"dataset.test_rows={TEST_ROWS}", f"train.seed={seed}")
-    for setting in (*data, *settings):
-        command += ["--set", setting]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return float(json.loads(done.stdout)["fit_seconds"])
+    return float(configured_run(CONFIG, folder, (*data, *settings))["fit_seconds"])
 
 
 def accuracy(rows: Sequence[np.ndarray], splits: Any) -> float:

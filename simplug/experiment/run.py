@@ -114,8 +114,9 @@ def resume(folder: str | os.PathLike[str], *, progress: Progress | None = None) 
         )
     document = load(place.path / names.CONFIG)
     config = read_config(document)
+    present = versions()
     for name, before in document.values["made_with"]["versions"].items():
-        now = versions().get(name)
+        now = present.get(name)
         if now != before:
             progress.note(f"the run began with {name} {before} and goes on with {now}; its result may differ")
     with progress.stage("read the data"):
