@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from simplug.api import DataError
+from simplug.api import DataError, sync
 from simplug.api.holding_out import held_out_count
 from simplug_datasets.record_file import UnreadableRecordError, records
 from simplug_datasets.unreadable import Unreadable
@@ -183,7 +182,7 @@ def _open(path: Path) -> np.ndarray:
 
 def _publish(staging: Path, target: Path) -> None:
     for file in (*staging.rglob("*"), staging):
-        _sync(file)
+        sync(file)
     try:
         staging.rename(target)
     except OSError:
@@ -191,15 +190,7 @@ def _publish(staging: Path, target: Path) -> None:
             return
         shutil.rmtree(target)
         staging.rename(target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(target.parent)
 
 
 def _hash(values: Any) -> str:

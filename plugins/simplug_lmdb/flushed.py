@@ -17,7 +17,7 @@ from zlib import crc32
 
 import attrs
 
-from simplug.api import ArtifactError
+from simplug.api import ArtifactError, sync
 
 _NAME = "flushed"
 _MAGIC = b"simplug flushed 1"
@@ -78,13 +78,13 @@ def write(folder: Path, flushed: Flushed) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     beside.replace(folder / _NAME)
-    _sync(folder)
+    sync(folder)
 
 
 def remove(folder: Path) -> None:
     """Take the file away: every commit is on the disk."""
     (folder / _NAME).unlink(missing_ok=True)
-    _sync(folder)
+    sync(folder)
 
 
 def put_back(file: Path, flushed: Flushed) -> None:
@@ -93,11 +93,3 @@ def put_back(file: Path, flushed: Flushed) -> None:
         stream.write(flushed.metas)
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,14 +1,66 @@
-"""The classes of each group of a split: of each super-class, alphabet or category."""
+"""What samplers have in common that know groups of classes: super-classes, alphabets or categories."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import attrs
 import numpy as np
 
-from simplug.api import DataError, Split
-from simplug_samplers.members import Members
+from simplug.api import Augmenter, Batches, DataError, PlannedBatches, Sampler, Split, option
+from simplug_samplers.members import Members, require_steps
+from simplug_samplers.passes import rows_of_classes
 
 
-def classes_of_groups(who: str, split: Split, members: Members) -> list[np.ndarray]:
+@attrs.frozen
+class GroupSampler(Sampler, ABC):
+    """Batches of classes that are chosen by their groups, with the same number of examples each."""
+
+    name: ClassVar[str]
+    """What errors and warnings call the sampler."""
+
+    groups_per_batch: int = option(2, ge=1, doc="the number of different groups in a batch")
+    classes_per_group: int = option(3, ge=1, doc="the number of different classes of each group")
+    examples_per_class: int = option(8, ge=1, doc="the number of examples of each class")
+
+    def batches(self, split: Split, *, steps: int, seed: int, augmenter: Augmenter | None = None) -> Batches:
+        """Return the batches of a split.
+
+        Args:
+            split: The examples to draw from, with groups.
+            steps: The number of batches in an epoch, at least 1.
+            seed: The same seed, from 0 on, gives the same batches.
+            augmenter: Makes the views of each batch; their labels are repeated, view after view.
+
+        Raises:
+            DataError: The split has no groups, or too few of them have enough classes.
+            InvalidInputError: `steps` or `seed` is out of range.
+        """
+        require_steps(self.name, steps)
+        members = Members.of(split)
+        groups = _large_groups(self, _classes_of_groups(self.name, split, members))
+        members.warn_of_small(self.name, self.examples_per_class)
+
+        def plan(rng: np.random.Generator) -> np.ndarray:
+            classes = self.classes(groups, len(members.rows), steps, rng)
+            return rows_of_classes(members.rows, classes, self.examples_per_class, rng)
+
+        return PlannedBatches(split, plan, seed=seed, augmenter=augmenter)
+
+    @abstractmethod
+    def classes(self, groups: list[np.ndarray], count: int, steps: int, rng: np.random.Generator) -> np.ndarray:
+        """Return the (steps, groups_per_batch * classes_per_group) classes of each batch of an epoch.
+
+        Args:
+            groups: The classes of each group that has enough of them.
+            count: The number of all classes.
+            steps: The number of batches.
+            rng: The only source of chance.
+        """
+
+
+def _classes_of_groups(who: str, split: Split, members: Members) -> list[np.ndarray]:
     """Return the numbers of the classes of each group, in the order of `members`.
 
     Args:
@@ -34,16 +86,16 @@ def classes_of_groups(who: str, split: Split, members: Members) -> list[np.ndarr
     return [np.flatnonzero(first == group) for group in np.unique(first)]
 
 
-def large_groups(who: str, groups: list[np.ndarray], groups_per_batch: int, classes_per_group: int) -> list[np.ndarray]:
+def _large_groups(sampler: GroupSampler, groups: list[np.ndarray]) -> list[np.ndarray]:
     """Return the groups that have as many classes as a batch takes of each.
 
     Raises:
         DataError: There are fewer of them than a batch takes.
     """
-    large = [group for group in groups if len(group) >= classes_per_group]
-    if len(large) < groups_per_batch:
+    large = [group for group in groups if len(group) >= sampler.classes_per_group]
+    if len(large) < sampler.groups_per_batch:
         raise DataError(
-            f"sampler {who}: {len(large)} of {len(groups)} groups have at least "
-            f"classes_per_group = {classes_per_group} classes, fewer than groups_per_batch = {groups_per_batch}"
+            f"sampler {sampler.name}: {len(large)} of {len(groups)} groups have at least classes_per_group = "
+            f"{sampler.classes_per_group} classes, fewer than groups_per_batch = {sampler.groups_per_batch}"
         )
     return large

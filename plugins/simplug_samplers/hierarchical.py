@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 import numpy as np
 
-from simplug.api import Augmenter, Batches, PlannedBatches, Sampler, Split, option
-from simplug_samplers.groups import classes_of_groups, large_groups
-from simplug_samplers.members import Members, require_steps
+from simplug.api import option
+from simplug_samplers.groups import GroupSampler
 from simplug_samplers.passes import blocks_from_passes, rows_of_classes
 
 
 @attrs.frozen
-class Hierarchical(Sampler):
+class Hierarchical(GroupSampler):
     """Batches of a few super-classes, with some classes of each and the same number of examples of each class.
 
     Classes of one super-class are hard to tell apart, so such batches hold hard negatives without any mining: Cakir et
@@ -24,38 +25,12 @@ class Hierarchical(Sampler):
     Groups are those of the data set, such as the alphabets of Omniglot or the column of categories of a table.
     """
 
-    groups_per_batch: int = option(2, ge=1, doc="the number of different super-classes in a batch")
-    classes_per_group: int = option(3, ge=1, doc="the number of different classes of each super-class")
-    examples_per_class: int = option(8, ge=1, doc="the number of examples of each class")
+    name: ClassVar[str] = "hierarchical"
+
     share: float = option(1.0, gt=0, le=1, doc="the share of batches that are of few super-classes")
 
-    def batches(self, split: Split, *, steps: int, seed: int, augmenter: Augmenter | None = None) -> Batches:
-        """Return the batches of a split.
-
-        Args:
-            split: The examples to draw from, with groups.
-            steps: The number of batches in an epoch, at least 1.
-            seed: The same seed, from 0 on, gives the same batches.
-            augmenter: Makes the views of each batch; their labels are repeated, view after view.
-
-        Raises:
-            DataError: The split has no groups, or too few of them have enough classes.
-            InvalidInputError: `steps` or `seed` is out of range.
-        """
-        require_steps("hierarchical", steps)
-        members = Members.of(split)
-        groups = classes_of_groups("hierarchical", split, members)
-        groups = large_groups("hierarchical", groups, self.groups_per_batch, self.classes_per_group)
-        members.warn_of_small("hierarchical", self.examples_per_class)
-
-        def plan(rng: np.random.Generator) -> np.ndarray:
-            classes = self._classes(groups, len(members.rows), steps, rng)
-            return rows_of_classes(members.rows, classes, self.examples_per_class, rng)
-
-        return PlannedBatches(split, plan, seed=seed, augmenter=augmenter)
-
-    def _classes(self, groups: list[np.ndarray], count: int, steps: int, rng: np.random.Generator) -> np.ndarray:
-        """Return the (steps, groups_per_batch * classes_per_group) classes of each batch."""
+    def classes(self, groups: list[np.ndarray], count: int, steps: int, rng: np.random.Generator) -> np.ndarray:
+        """Return the classes of each batch of an epoch; see :class:`GroupSampler`."""
         within = even_choices(np.array([len(group) for group in groups]), self.groups_per_batch, steps, rng)
         classes = rows_of_classes(groups, within, self.classes_per_group, rng)
         mixed = rng.permutation(steps) >= round(self.share * steps)

@@ -38,6 +38,7 @@ from simplug.api.store import Records, Rows, Store, no_rows
 from simplug.api.view_loss import ViewLoss
 from simplug.api.view_network import Predictor, Projector, ViewNetwork
 from simplug.kernel.component import Component, component, components, option
+from simplug.kernel.disk import sync
 from simplug.kernel.errors import ArtifactError, DataError, InvalidInputError, SimplugError, SimplugWarning
 from simplug.kernel.hooks import hookimpl
 
@@ -101,4 +102,5 @@ __all__ = [
     "option",
     "scan",
     "sums_of_squares",
+    "sync",
 ]

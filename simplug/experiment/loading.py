@@ -74,9 +74,9 @@ def load(path: str | os.PathLike[str], *, readonly: bool = True) -> Any:
     """
     path = Path(path)
     if path.suffix == ".keras":
-        from simplug.learn.model import load_weights_file
+        from simplug.learn.model_file import load_model_file
 
-        return load_weights_file(path)
+        return load_model_file(path)
     if path.is_file():
         return load_component(path)
     artifact = _artifact_of(path)
@@ -103,11 +103,12 @@ def _artifact_of(path: Path) -> str:
 
 def _load_model(path: Path, artifact: str, readonly: bool) -> Any:
     from simplug.index.index import Index
-    from simplug.learn.model import INDEX_FOLDER, WEIGHTS_FILE, load_weights_file
+    from simplug.learn.model import INDEX_FOLDER, WEIGHTS_FILE
+    from simplug.learn.model_file import load_model_file
 
     manifest = read_manifest(path, artifact)
     with provider_hint(manifest):
-        model = load_weights_file(path / WEIGHTS_FILE)
+        model = load_model_file(path / WEIGHTS_FILE)
         if (path / INDEX_FOLDER).is_dir():
             model.attach_index(Index.open(path / INDEX_FOLDER, readonly=readonly))
     return model

@@ -20,6 +20,7 @@ import attrs
 
 from simplug.kernel.component import KIND_KEY, MANY_KEY, Component
 from simplug.kernel.config import build, to_config
+from simplug.kernel.disk import sync
 from simplug.kernel.entries import own_version
 from simplug.kernel.errors import ArtifactError, ConfigError, InvalidInputError, UnknownComponentError
 from simplug.kernel.kinds import KINDS
@@ -210,11 +211,11 @@ def staged_folder(final: Path, *, overwrite: bool = False) -> Iterator[Path]:
 def _publish(staging: Path, final: Path, token: str) -> None:
     """Give a folder its name; an old one steps aside first and goes last: at every moment one of the two is whole."""
     for file in staging.rglob("*"):
-        _sync(file)
-    _sync(staging)
+        sync(file)
+    sync(staging)
     if not final.exists():
         staging.rename(final)
-        _sync(final.parent)
+        sync(final.parent)
         return
     aside = final.with_name(f".{final.name}.{token}.old")
     final.rename(aside)
@@ -223,7 +224,7 @@ def _publish(staging: Path, final: Path, token: str) -> None:
     except BaseException:
         aside.rename(final)
         raise
-    _sync(final.parent)
+    sync(final.parent)
     shutil.rmtree(aside)
 
 
@@ -247,9 +248,9 @@ def staged_file(path: Path) -> Iterator[Path]:
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         yield beside
-        _sync(beside)
+        sync(beside)
         beside.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as cause:
         raise ArtifactError(f"{path} cannot be written: {cause}") from cause
     finally:
@@ -261,14 +262,6 @@ def sha256(path: Path) -> str:
     """Return the sha256 of a file, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _encode(manifest: Manifest) -> bytes:

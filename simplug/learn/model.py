@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,13 @@ from simplug.evaluation.verification import VerificationScores
 from simplug.index.index import Index
 from simplug.index.neighbors import Neighbors
 from simplug.kernel.artifacts import providers_of, staged_folder, write_manifest
-from simplug.kernel.component import fields_of
 from simplug.kernel.config import to_config
-from simplug.kernel.errors import ArtifactError, SimplugError
 from simplug.kernel.plugins import plugins
 from simplug.kernel.registry import REGISTRIES
 from simplug.learn.fingerprint import fingerprint
 from simplug.learn.head import Head
 from simplug.learn.loss import ComponentLoss
+from simplug.learn.loss_distance import distance_of
 from simplug.learn.replicas import share_of_loss, shown_by_all, whole_batch
 from simplug.learn.view_head import ViewHead
 from simplug.learn.view_settings import AUTO, MlpOption, view_network, view_options
@@ -143,7 +142,7 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
         if isinstance(loss, str | Mapping | Component):
             loss = ComponentLoss(REGISTRIES["loss"].build(loss))
         component = loss.component if isinstance(loss, ComponentLoss) else None
-        own = _distance_and_check(component) if component is not None else None
+        own = distance_of(component) if component is not None else None
         network = view_network(component, projector=projector, predictor=predictor, momentum=momentum)
         self._distance = REGISTRIES["distance"].build(distance if distance != "auto" else own or "cosine")
         self._replace_head(component, network)
@@ -453,47 +452,3 @@ class SimilarityModel(keras.Model):  # type: ignore[misc]
             providers = providers_of(self._distance, self.loss_component)
             # The index has a manifest of its own and checks itself.
             write_manifest(folder, "model", config, providers, leave_out=(INDEX_FOLDER,))
-
-
-def _nested_losses(component: Loss) -> Iterator[Loss]:
-    """Go through a loss and the losses inside it."""
-    yield component
-    for field in fields_of(type(component)):
-        value = getattr(component, field.name)
-        for inner in value if isinstance(value, tuple) else (value,):
-            if isinstance(inner, Loss):
-                yield from _nested_losses(inner)
-
-
-def _distance_and_check(component: Loss) -> Distance | None:
-    """Return the first distance that a loss or one inside it measures by, once a model can be trained with them.
-
-    Raises:
-        InvalidInputError: A reducer keeps one value an anchor; training takes one number.
-    """
-    distance = None
-    for loss in _nested_losses(component):
-        reducer = getattr(loss, "reducer", None)
-        if reducer is not None and not reducer.scalar:
-            raise InvalidInputError(
-                f"{type(loss).__name__}.reducer keeps one value an anchor ({reducer!r}); a model is trained with a "
-                "reducer that gives one number, such as 'mean'"
-            )
-        distance = distance or getattr(loss, "distance", None)
-    return distance
-
-
-def load_weights_file(path: Path) -> keras.Model:
-    """Read a ``.keras`` file; the file names no code, and components are found among what is installed.
-
-    Raises:
-        ArtifactError: The file is missing, or Keras cannot read it.
-    """
-    if not path.is_file():
-        raise ArtifactError(f"{path}: there is no such file")
-    try:
-        return keras.saving.load_model(path, safe_mode=True)
-    except SimplugError:
-        raise
-    except Exception as cause:
-        raise ArtifactError(f"{path} cannot be read as a Keras model: {str(cause).splitlines()[0]}") from cause
