@@ -1,9 +1,10 @@
 """Pictures a second that are read from their files: `image_folder` with ``keep = "files"``, beside ``tf.data``.
 
 Both read the same JPEG and PNG files of photos' size in the same random batches, decode them on all cores, and bring
-them to one size. The other side is the usual pipeline: ``read_file``, ``decode_image``, ``resize``, ``map`` with
-``AUTOTUNE``, ``batch`` and ``prefetch``. Sides take turns; figures are the medians of all rounds. JPEG files cost less
-here, since Pillow decodes them at the half, quarter or eighth of their size that is large enough.
+them to one size. The other sides are the usual pipeline: ``read_file``, ``decode_image``, ``resize``, ``map`` with
+``AUTOTUNE``, ``batch`` and ``prefetch``; once with ``antialias=True``, which smooths what shrinks, as simplug always
+does, and once with TensorFlow's default, which looks at four pixels of the original for each of the result, and skips
+the others. Sides take turns; figures are the medians of all rounds.
 """
 
 from __future__ import annotations
@@ -56,34 +57,35 @@ def compare(folder: Path, ending: str, options: argparse.Namespace) -> dict[str,
     split = data.splits["train"]
     paths = np.array(sorted(str(path) for path in folder.glob(f"*/*.{ending}")))
     rng = np.random.default_rng(options.seed)
-    rates: dict[str, list[float]] = {"simplug": [], "tf.data": []}
+    rates: dict[str, list[float]] = {"simplug": [], "tf.data, smoothed": [], "tf.data": []}
     for number in range(options.rounds + 1):
         rows = rng.permutation(len(split))
         rows = rows[: len(rows) // BATCH * BATCH].reshape(-1, BATCH)
         started = time.perf_counter()
         for some in rows:
             assert split.read(some).shape == (BATCH, *SIZE, 3)
-        own = time.perf_counter() - started
-        started = time.perf_counter()
-        for images in _pipeline(tf, paths[rows.reshape(-1)]):
-            assert images.shape == (BATCH, *SIZE, 3)
-        other = time.perf_counter() - started
-        if number:  # The first of both finds the files in no cache, and starts threads.
-            rates["simplug"].append(rows.size / own)
-            rates["tf.data"].append(rows.size / other)
+        seconds = {"simplug": time.perf_counter() - started}
+        for name in list(rates)[1:]:
+            started = time.perf_counter()
+            for images in _pipeline(tf, paths[rows.reshape(-1)], is_smoothed="smoothed" in name):
+                assert images.shape == (BATCH, *SIZE, 3)
+            seconds[name] = time.perf_counter() - started
+        if number:  # The first of each finds the files in no cache, and starts threads.
+            for name, values in rates.items():
+                values.append(rows.size / seconds[name])
     row = {name: median(values) for name, values in rates.items()}
-    ratio = median(own / other for own, other in zip(*rates.values(), strict=True))
-    print(
-        f"  {ending}: simplug {row['simplug']:.0f}, tf.data {row['tf.data']:.0f} a second: ratio {ratio:.2f}",
-        flush=True,
-    )
-    return {"files": ending, **row, "ratio": ratio}
+    for name in list(rates)[1:]:
+        row[f"ratio to {name}"] = median(own / other for own, other in zip(rates["simplug"], rates[name], strict=True))
+    figures = ", ".join(f"{name} {row[name]:.0f}" for name in rates)
+    ratios = ", ".join(f"{name} {value:.2f}" for name, value in row.items() if name.startswith("ratio"))
+    print(f"  {ending}: {figures} a second, {ratios}", flush=True)
+    return {"files": ending, **row}
 
 
-def _pipeline(tf: Any, paths: np.ndarray) -> Any:
+def _pipeline(tf: Any, paths: np.ndarray, is_smoothed: bool) -> Any:
     def load(path: Any) -> Any:
         image = tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
-        return tf.cast(tf.image.resize(image, SIZE), tf.uint8)
+        return tf.cast(tf.image.resize(image, SIZE, antialias=is_smoothed), tf.uint8)
 
     loaded = tf.data.Dataset.from_tensor_slices(paths).map(load, num_parallel_calls=tf.data.AUTOTUNE)
     return loaded.batch(BATCH).prefetch(tf.data.AUTOTUNE)
