@@ -485,6 +485,7 @@ def result_of(folder):
     return weights, {name: value for name, value in metrics.items() if name != "fit_seconds"}, history
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_to_the_same_result(place, folder):
     killed = place / "killed"
     kill_at("000001-", killed, "small.toml", "--out", killed, "--set", "train.checkpoint_steps=4", cwd=place)

@@ -49,16 +49,20 @@ def recipes_of(images, split, ways, ink="light"):
             continue
         rows = []
         for image, row in zip(images, classes[one], strict=True):
-            for partner in classes[other]:
-                if np.array_equal(put_together(split.inputs[row], split.inputs[partner], way, ink), image):
-                    rows.append(int(partner))
+            fitting = [
+                int(partner)
+                for partner in classes[other]
+                if np.array_equal(put_together(split.inputs[row], split.inputs[partner], way, ink), image)
+            ]
+            if not fitting:
+                break
+            rows += fitting
         if len(rows) == len(images):
             found.append((one, other, way, rows))
     return found
 
 
-@pytest.mark.parametrize("shape", [(6, 6, 1), (5, 7, 2)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize(("shape", "dtype"), [((6, 6, 1), np.uint8), ((5, 7, 2), np.float32)])
 def test_a_cut_shows_one_class_on_each_side_of_the_line(shape, dtype):
     split = split_of(shape=shape, dtype=dtype)
     more = joined(split, ways=("cut",), per_group=48)
