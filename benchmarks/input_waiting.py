@@ -5,6 +5,7 @@ number of batches that were prepared before and lie in memory:
 
 - blocked: a loop takes batches from Keras's pipeline, as ``fit`` does, and trains on each. This is the share of its
   time that it blocks until the next batch is there. With prepared batches it is what the pipeline itself costs.
+  ``batch_stream`` is a pipeline that keeps one batch ready as tensors; ``fit`` takes it in the place of the other.
 - fit: the time of an epoch of ``fit``. What the first takes longer than the second is waiting, and the processor time
   that the augmenter takes from the training where both share the cores.
 
@@ -15,6 +16,8 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
@@ -68,12 +71,15 @@ def main(options: argparse.Namespace) -> dict[str, float]:
     cost = (time.process_time() - started) / steps
     epochs: dict[str, list[float]] = {side: [] for side in sides}
     blocked: dict[str, list[float]] = {side: [] for side in sides}
+    blocked["drawn, batch_stream"] = []
     for number in range(options.rounds + 1):
         for side, batches in sides.items():
             started = time.perf_counter()
             model.fit(FedBatches(batches), epochs=1, shuffle=False, verbose=0)
             epochs[side].append(time.perf_counter() - started)
-            blocked[side].append(waiting(model, FedBatches(batches)))
+            with pipeline_of_keras(FedBatches(batches)) as pipeline:
+                blocked[side].append(waiting(model, pipeline, steps))
+        blocked["drawn, batch_stream"].append(waiting(model, iter(simplug.batch_stream(drawn, epochs=1)), steps))
         if not number:  # The first compiles.
             for figures in (*epochs.values(), *blocked.values()):
                 figures.clear()
@@ -98,20 +104,27 @@ def make(count: int, seed: int) -> Split:
     return Split((strokes[labels] + noise).clip(0, 255).astype(np.uint8), labels)
 
 
-def waiting(model: Any, fed: Any) -> float:
+def waiting(model: Any, batches: Iterator[Any], steps: int) -> float:
     """Return the share of the time of a loop that it blocks until the next batch is there."""
+    blocked = 0.0
+    started = time.perf_counter()
+    for _ in range(steps):
+        asked = time.perf_counter()
+        inputs, labels = next(batches)
+        blocked += time.perf_counter() - asked
+        model.train_on_batch(inputs, labels)
+    return blocked / (time.perf_counter() - started)
+
+
+@contextmanager
+def pipeline_of_keras(fed: Any) -> Iterator[Any]:
+    """Give the batches of an epoch as ``fit`` takes them."""
     from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
     adapter = PyDatasetAdapter(fed, class_weight=None, shuffle=False)
-    iterator = iter(adapter.get_tf_dataset())
+    pipeline = iter(adapter.get_tf_dataset())
     adapter.on_epoch_begin()
-    blocked = 0.0
-    started = time.perf_counter()
-    for _ in range(len(fed)):
-        asked = time.perf_counter()
-        inputs, labels = next(iterator)
-        blocked += time.perf_counter() - asked
-        model.train_on_batch(inputs, labels)
-    total = time.perf_counter() - started
-    adapter.on_epoch_end()
-    return blocked / total
+    try:
+        yield pipeline
+    finally:
+        adapter.on_epoch_end()
