@@ -22,6 +22,9 @@ from PIL import Image
 import simplug
 
 CLASSES, BATCH = 8, 48
+PEERS = {"tf.data, smoothed": True, "tf.data": False}
+"""The other sides, and whether they smooth."""
+
 PICTURE, SIZE = (480, 640), (160, 160)
 
 
@@ -57,7 +60,7 @@ def compare(folder: Path, ending: str, options: argparse.Namespace) -> dict[str,
     split = data.splits["train"]
     paths = np.array(sorted(str(path) for path in folder.glob(f"*/*.{ending}")))
     rng = np.random.default_rng(options.seed)
-    rates: dict[str, list[float]] = {"simplug": [], "tf.data, smoothed": [], "tf.data": []}
+    rates: dict[str, list[float]] = {name: [] for name in ("simplug", *PEERS)}
     for number in range(options.rounds + 1):
         rows = rng.permutation(len(split))
         rows = rows[: len(rows) // BATCH * BATCH].reshape(-1, BATCH)
@@ -65,21 +68,23 @@ def compare(folder: Path, ending: str, options: argparse.Namespace) -> dict[str,
         for some in rows:
             assert split.read(some).shape == (BATCH, *SIZE, 3)
         seconds = {"simplug": time.perf_counter() - started}
-        for name in list(rates)[1:]:
+        for name, is_smoothed in PEERS.items():
             started = time.perf_counter()
-            for images in _pipeline(tf, paths[rows.reshape(-1)], is_smoothed="smoothed" in name):
+            for images in _pipeline(tf, paths[rows.reshape(-1)], is_smoothed):
                 assert images.shape == (BATCH, *SIZE, 3)
             seconds[name] = time.perf_counter() - started
         if number:  # The first of each finds the files in no cache, and starts threads.
             for name, values in rates.items():
                 values.append(rows.size / seconds[name])
     row = {name: median(values) for name, values in rates.items()}
-    for name in list(rates)[1:]:
-        row[f"ratio to {name}"] = median(own / other for own, other in zip(rates["simplug"], rates[name], strict=True))
-    figures = ", ".join(f"{name} {row[name]:.0f}" for name in rates)
-    ratios = ", ".join(f"{name} {value:.2f}" for name, value in row.items() if name.startswith("ratio"))
-    print(f"  {ending}: {figures} a second, {ratios}", flush=True)
-    return {"files": ending, **row}
+    ratios = {
+        f"ratio to {name}": median(own / other for own, other in zip(rates["simplug"], rates[name], strict=True))
+        for name in PEERS
+    }
+    texts = [f"{name} {value:.0f}" for name, value in row.items()]
+    texts += [f"{name} {value:.2f}" for name, value in ratios.items()]
+    print(f"  {ending}, a second: {', '.join(texts)}", flush=True)
+    return {"files": ending, **row, **ratios}
 
 
 def _pipeline(tf: Any, paths: np.ndarray, is_smoothed: bool) -> Any:

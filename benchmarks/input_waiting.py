@@ -1,7 +1,7 @@
 """The share of the time of a training that it waits for input: `small_cnn`, `class_balanced`, `image_basic`.
 
-Three figures, each with the batches of a run, which are drawn and augmented while the model trains, and with the same
-number of batches that were prepared before and lie in memory:
+Two kinds of figures, each with the batches of a run, which are drawn and augmented while the model trains, and with
+the same number of batches that were prepared before and lie in memory:
 
 - blocked: a loop takes batches from Keras's pipeline, as ``fit`` does, and trains on each. This is the share of its
   time that it blocks until the next batch is there. With prepared batches it is what the pipeline itself costs.

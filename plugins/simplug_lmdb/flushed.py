@@ -10,7 +10,6 @@ after the flush is gone, and all that came before is whole.
 
 from __future__ import annotations
 
-import os
 import struct
 from pathlib import Path
 from zlib import crc32
@@ -73,10 +72,8 @@ def write(folder: Path, flushed: Flushed) -> None:
     """Put the file in its place, on the disk when this returns."""
     beside = folder / f".{_NAME}.tmp"
     data = b"\n".join([_MAGIC, flushed.run.encode("ascii"), flushed.metas])
-    with beside.open("wb") as stream:
-        stream.write(data + _CHECKSUM.pack(crc32(data)))
-        stream.flush()
-        os.fsync(stream.fileno())
+    beside.write_bytes(data + _CHECKSUM.pack(crc32(data)))
+    sync(beside)
     beside.replace(folder / _NAME)
     sync(folder)
 
@@ -91,5 +88,4 @@ def put_back(file: Path, flushed: Flushed) -> None:
     """Make a database what it was at the last flush."""
     with file.open("r+b") as stream:
         stream.write(flushed.metas)
-        stream.flush()
-        os.fsync(stream.fileno())
+    sync(file)

@@ -62,7 +62,8 @@ def recipes_of(images, split, ways, ink="light"):
     return found
 
 
-@pytest.mark.parametrize(("shape", "dtype"), [((6, 6, 1), np.uint8), ((5, 7, 2), np.float32)])
+@pytest.mark.parametrize("shape", [(6, 6, 1), (5, 7, 2)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_a_cut_shows_one_class_on_each_side_of_the_line(shape, dtype):
     split = split_of(shape=shape, dtype=dtype)
     more = joined(split, ways=("cut",), per_group=48)
